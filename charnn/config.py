@@ -1,0 +1,156 @@
+"""Every setting and every default, once. Frozen values; JSON in and out."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypedDict
+
+Cell = Literal["lstm", "gru", "rnn"]
+Nonlinearity = Literal["tanh", "relu"]
+Errors = Literal["strict", "replace"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+CELLS = ("lstm", "gru", "rnn")
+NONLINEARITIES = ("tanh", "relu")
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+
+DEFAULT_MINUTES = 10.0
+MAX_VALIDATION = 1_000_000  # characters; only the default fraction is capped
+VALIDATION_LANES = 8
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network. `embedding` 0 means one-hot input; `nonlinearity` is the vanilla RNN's."""
+
+    vocab_size: int
+    cell: Cell = "lstm"
+    nonlinearity: Nonlinearity = "tanh"
+    layers: int = 1
+    hidden: int = 256
+    embedding: int = 0
+    dropout: float = 0.0
+
+    @property
+    def input_size(self) -> int:
+        """Width of the first layer's input."""
+        return self.embedding or self.vocab_size
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which text, how it is read and how it is split. `val_fraction` None: a tenth, at most MAX_VALIDATION."""
+
+    sources: tuple[str, ...] = ()
+    separator: str = ""
+    errors: Errors = "strict"
+    max_vocab: int | None = None
+    val_fraction: float | None = None
+    val: str | None = None
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Truncated BPTT and AdamW. `seq_length` is the truncation, in characters; `warmup` in steps."""
+
+    batch_size: int = 16
+    seq_length: int = 64
+    lr: float = 8e-3
+    clip: float = 1.0
+    weight_decay: float = 0.05
+    warmup: int = 40
+    final_lr: float = 0.01  # of the peak
+    beta1: float = 0.9
+    beta2: float = 0.99
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The whole run's budget; the first bound reached ends it."""
+
+    minutes: float | None = None
+    steps: int | None = None
+    epochs: float | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        return self.minutes is not None
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that shapes a run's numbers."""
+
+    model: ModelConfig
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    budget: Budget = field(default_factory=Budget)
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int | None = None
+    init_from: str | None = None
+
+
+class TrainOptions(TypedDict, total=False):
+    """What a user may say about a run; whatever is left out is chosen by the recipe."""
+
+    separator: str
+    errors: Errors
+    max_vocab: int
+    out: str
+    minutes: float
+    steps: int
+    epochs: float
+    resume: bool
+    overwrite: bool
+    init_from: str
+    cell: Cell
+    nonlinearity: Nonlinearity
+    layers: int
+    hidden: int
+    embedding: int
+    dropout: float
+    batch_size: int
+    seq_length: int
+    lr: float
+    clip: float
+    weight_decay: float
+    val_fraction: float
+    val: str
+    device: str
+    precision: Precision
+    threads: int
+    seed: int
+    save_every: str
+    keep: int
+    sample_every: str
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """How characters are drawn. `length` −1 never ends; `top_k` 0, `top_p` 1 and `min_p` 0 are off."""
+
+    length: int = 1000
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    stop: tuple[str, ...] = ()
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """A configuration as plain JSON values."""
+    return asdict(config)
+
+
+def train_config_from_json(value: dict[str, Any]) -> TrainConfig:
+    """The inverse of `to_json` for a run's own configuration."""
+    data = dict(value["data"])
+    data["sources"] = tuple(data["sources"])
+    rest = {f.name: value[f.name] for f in fields(TrainConfig) if f.name not in ("model", "data", "optim", "budget")}
+    return TrainConfig(
+        model=ModelConfig(**value["model"]),
+        data=DataConfig(**data),
+        optim=OptimConfig(**value["optim"]),
+        budget=Budget(**value["budget"]),
+        **rest,
+    )

@@ -1,0 +1,26 @@
+"""Names and shapes of a network's weights, as its configuration says: what a model file must hold, exactly."""
+
+from math import prod
+
+from charnn.config import GATES, ModelConfig
+
+
+def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Name → shape of every weight, in PyTorch's names and layout (gates stacked: LSTM i f g o, GRU r z n)."""
+    hidden, stacked = config.hidden, GATES[config.cell] * config.hidden
+    shapes: dict[str, tuple[int, ...]] = {}
+    if config.embedding:
+        shapes["embedding.weight"] = (config.vocab_size, config.embedding)
+    for layer in range(config.layers):
+        width = config.input_size if layer == 0 else hidden
+        shapes[f"rnn.weight_ih_l{layer}"] = (stacked, width)
+        shapes[f"rnn.weight_hh_l{layer}"] = (stacked, hidden)
+        shapes[f"rnn.bias_ih_l{layer}"] = (stacked,)
+        shapes[f"rnn.bias_hh_l{layer}"] = (stacked,)
+    shapes["output.weight"] = (config.vocab_size, hidden)
+    shapes["output.bias"] = (config.vocab_size,)
+    return shapes
+
+
+def parameter_count(config: ModelConfig) -> int:
+    return sum(prod(shape) for shape in weight_shapes(config).values())

@@ -1,0 +1,74 @@
+"""Characters ↔ ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNKNOWN_ID = -1
+UNKNOWN_GLYPH = "\N{REPLACEMENT CHARACTER}"
+_SURROGATES = range(0xD800, 0xE000)
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """The code points of `text`, shape (len(text),)."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The distinct characters a model knows, in id order.
+
+    With `has_unknown` one more id, the last, stands for every other character.
+    Raises ValueError unless `characters` are distinct, single and no surrogates.
+    """
+
+    characters: str
+    has_unknown: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.characters:
+            raise ValueError("a vocabulary needs at least one character")
+        if len(set(self.characters)) != len(self.characters):
+            raise ValueError("a vocabulary's characters must be distinct")
+        if any(ord(character) in _SURROGATES for character in self.characters):
+            raise ValueError("a vocabulary holds no surrogates")
+
+    def __len__(self) -> int:
+        """V, the number of ids."""
+        return len(self.characters) + self.has_unknown
+
+    @property
+    def unknown_id(self) -> int:
+        """The id that stands for characters outside the vocabulary; UNKNOWN_ID when there is none."""
+        return len(self.characters) if self.has_unknown else UNKNOWN_ID
+
+    @cached_property
+    def _table(self) -> NDArray[np.int32]:
+        """Code point → id, up to the largest code point known."""
+        points = code_points(self.characters)
+        table = np.full(int(points.max()) + 2, UNKNOWN_ID, dtype=np.int32)
+        table[points] = np.arange(len(points), dtype=np.int32)
+        return table
+
+    def ids_of(self, points: NDArray[np.uint32]) -> NDArray[np.int32]:
+        """Ids of code points, same shape; UNKNOWN_ID for those outside the vocabulary."""
+        return self._table[np.minimum(points, len(self._table) - 1)]
+
+    def encode(self, text: str) -> NDArray[np.int32]:
+        """Ids of `text`, shape (len(text),); UNKNOWN_ID for characters outside the vocabulary."""
+        return self.ids_of(code_points(text))
+
+    def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
+        """The text of `ids`; the unknown id reads as U+FFFD."""
+        glyphs = self.characters + UNKNOWN_GLYPH
+        return "".join(glyphs[i] for i in ids)
+
+    def __contains__(self, character: str) -> bool:
+        return character in self._known
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.characters)

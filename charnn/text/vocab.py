@@ -1,6 +1,6 @@
 """Characters ↔ ids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -72,3 +72,21 @@ class Vocabulary:
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.characters)
+
+
+def choose_vocabulary(
+    counts: Mapping[str, int], max_vocab: int | None = None, base: Vocabulary | None = None
+) -> Vocabulary:
+    """The vocabulary of a text, by code point; or `base` with the text's new characters after its own.
+
+    When more than `max_vocab` ids would be needed, the most frequent of the new characters are kept (ties by
+    code point) and the last id stands for the rest.
+    """
+    known = base.characters if base else ""
+    has_unknown = bool(base and base.has_unknown)
+    new = sorted(set(counts).difference(known))
+    if max_vocab is not None and len(known) + len(new) + has_unknown > max_vocab:
+        room = max(0, max_vocab - 1 - len(known))
+        new = sorted(sorted(new, key=lambda character: -counts[character])[:room])
+        has_unknown = True
+    return Vocabulary(known + "".join(new), has_unknown)

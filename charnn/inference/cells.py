@@ -1,0 +1,123 @@
+"""One step of each recurrent cell on a batch of streams, and the weights arranged for it.
+
+A sigmoid is a tanh of half the argument, σ(x) = ½ + ½·tanh(x/2), which never overflows. The halves are folded
+into the weights and the LSTM's gates stand in the order i f o g, so that one tanh serves all gates of a step.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charnn.config import ModelConfig
+
+Array = NDArray[np.float32]
+LayerState = tuple[Array, ...]  # (h,), for the LSTM (h, c); each (B, H)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer's weights, G gates stacked. `new_bias` is the GRU's, inside of the reset gate's product."""
+
+    input_weight: Array  # (G·H, width of the input)
+    recurrent_weight: Array  # (G·H, H)
+    bias: Array  # (G·H,)
+    new_bias: Array  # (H,)
+
+    def input_product(self, inputs: Array, out: Array) -> None:
+        """inputs (B, width) → out (B, G·H), the bias added."""
+        np.dot(inputs, self.input_weight.T, out=out)
+        np.add(out, self.bias, out=out)
+
+
+CellStep = Callable[[Layer, Array, Array, LayerState], LayerState]
+"""(layer, input product with the bias, recurrent product, state) → state. Overwrites the products, (B, G·H)."""
+
+
+def prepared_layer(config: ModelConfig, weights: Mapping[str, Array], index: int) -> Layer:
+    """Layer `index` of a network whose weights carry PyTorch's names and layout."""
+    ih, hh, bias, recurrent_bias = (
+        weights[f"rnn.{name}_l{index}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    new_bias = np.zeros(config.hidden, np.float32)
+    if config.cell == "gru":
+        new_bias = recurrent_bias[2 * config.hidden :]
+        recurrent_bias = np.concatenate([recurrent_bias[: 2 * config.hidden], np.zeros_like(new_bias)])
+    rows, scale = _gate_order(config)
+    return Layer(
+        input_weight=ih[rows] * scale[:, None],
+        recurrent_weight=hh[rows] * scale[:, None],
+        bias=(bias + recurrent_bias)[rows] * scale,
+        new_bias=new_bias,
+    )
+
+
+def _gate_order(config: ModelConfig) -> tuple[NDArray[np.intp], Array]:
+    """Which of PyTorch's rows goes where, and what it is multiplied by; each (G·H,)."""
+    gates, factors = {
+        "lstm": ([0, 1, 3, 2], [0.5, 0.5, 0.5, 1.0]),
+        "gru": ([0, 1, 2], [0.5, 0.5, 1.0]),
+        "rnn": ([0], [1.0]),
+    }[config.cell]
+    rows = np.arange(len(gates) * config.hidden).reshape(len(gates), config.hidden)[gates].ravel()
+    return rows, np.repeat(np.array(factors, np.float32), config.hidden)
+
+
+def cell_step(config: ModelConfig) -> CellStep:
+    """The step of the configured cell."""
+    if config.cell == "rnn":
+        return _rnn_relu if config.nonlinearity == "relu" else _rnn_tanh
+    return {"lstm": _lstm, "gru": _gru}[config.cell]
+
+
+def _lstm(layer: Layer, inputs: Array, recurrent: Array, state: LayerState) -> LayerState:
+    """c' = f·c + i·g, h' = o·tanh(c') (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000)."""
+    memory = state[1]
+    size = memory.shape[1]
+    gates = np.add(inputs, recurrent, out=inputs)
+    np.tanh(gates, out=gates)
+    _finish_sigmoid(gates[:, : 3 * size])
+    written = np.multiply(gates[:, :size], gates[:, 3 * size :], out=recurrent[:, :size])
+    memory = gates[:, size : 2 * size] * memory
+    memory += written
+    hidden = np.tanh(memory)
+    hidden *= gates[:, 2 * size : 3 * size]
+    return hidden, memory
+
+
+def _gru(layer: Layer, inputs: Array, recurrent: Array, state: LayerState) -> LayerState:
+    """h' = n + z·(h − n), n = tanh(x_n + r·(W_hn h + b_hn)) (Cho et al. 2014; the reset as in cuDNN)."""
+    size = state[0].shape[1]
+    gates = np.add(inputs[:, : 2 * size], recurrent[:, : 2 * size], out=inputs[:, : 2 * size])
+    np.tanh(gates, out=gates)
+    _finish_sigmoid(gates)
+    new = recurrent[:, 2 * size :]
+    new += layer.new_bias
+    new *= gates[:, :size]
+    new += inputs[:, 2 * size :]
+    np.tanh(new, out=new)
+    hidden = state[0] - new
+    hidden *= gates[:, size:]
+    hidden += new
+    return (hidden,)
+
+
+def _rnn_tanh(layer: Layer, inputs: Array, recurrent: Array, state: LayerState) -> LayerState:
+    """s' = tanh(U x + W s + b) (Elman 1990)."""
+    hidden = inputs + recurrent
+    np.tanh(hidden, out=hidden)
+    return (hidden,)
+
+
+def _rnn_relu(layer: Layer, inputs: Array, recurrent: Array, state: LayerState) -> LayerState:
+    """s' = max(0, U x + W s + b)."""
+    hidden = inputs + recurrent
+    np.maximum(hidden, np.float32(0), out=hidden)
+    return (hidden,)
+
+
+def _finish_sigmoid(halved: Array) -> None:
+    """tanh(x/2) → σ(x), in place."""
+    halved *= 0.5
+    halved += 0.5

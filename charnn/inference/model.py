@@ -1,0 +1,188 @@
+"""The public model: load once, then sample, stream, score. Immutable, so many threads may share one."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+
+from charnn.config import ModelConfig, SampleConfig
+from charnn.errors import InputError
+from charnn.inference.engine import Engine, Ids, State
+from charnn.inference.sampler import ENDLESS, check_sample_config, fresh_seed, generator
+from charnn.inference.scorer import Score, Scorer, Unknown, encode
+from charnn.inference.softmax import Doubles, probabilities_of
+from charnn.inference.writer import Sample, Streams, write, write_batch
+from charnn.storage.model_file import ModelFile, model_path, read_model
+from charnn.text.vocab import UNKNOWN_GLYPH, Vocabulary
+
+MAX_BATCH = 256  # samples stepped at once
+NEWLINE = "\n"
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Of the next character: `probabilities` (V,), of `characters` in the same order, sum 1 within 1e-6.
+
+    Where the vocabulary has an unknown character, it stands last, as U+FFFD.
+    """
+
+    characters: str
+    probabilities: Doubles
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The `count` likeliest characters and their probabilities, likeliest first."""
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.characters[i], float(self.probabilities[i])) for i in order]
+
+
+class SampleOptions(TypedDict, total=False):
+    """How characters are drawn; the defaults are `charnn.config.SampleConfig`'s."""
+
+    length: int
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    stop: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network with its vocabulary. Immutable: many threads may share one.
+
+    Every prompt and every context follows one newline; where the vocabulary has none, the zero state.
+    A character the model never saw raises UnknownCharacterError, an option out of its range InputError.
+    """
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    provenance: Mapping[str, Any]
+    path: Path | None
+    _engine: Engine = field(repr=False)
+
+    @classmethod
+    def of(cls, stored: ModelFile, path: Path | None = None) -> "Model":
+        """The model that a file holds; `path` None where there is none yet."""
+        engine = Engine(stored.config, stored.weights)
+        return cls(stored.config, stored.vocabulary, MappingProxyType(stored.provenance), path, engine)
+
+    def sample(self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]) -> str:
+        """New text after `prompt`, without it. Options as SampleConfig's; one seed gives one text."""
+        _sample_config(options, endless=False)
+        return "".join(self.stream(prompt, seed=seed, **options))
+
+    def stream(
+        self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]
+    ) -> Iterator[str]:
+        """The characters that `sample` would return, as they are made. `length` −1 never ends."""
+        config = _sample_config(options)
+        return write(self._single(prompt, config, seed), self.vocabulary.characters, config)
+
+    def stream_scored(
+        self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]
+    ) -> Iterator[tuple[str, float]]:
+        """As `stream`, each character with its log-probability (natural log, untempered and untruncated)."""
+        config = _sample_config(options)
+        streams = self._single(prompt, config, seed, record=True)
+        characters = write(streams, self.vocabulary.characters, config)
+        return ((character, float(streams.log_probs.popleft()[0])) for character in characters)
+
+    def sample_many(
+        self, count: int, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]
+    ) -> Iterator[Sample]:
+        """`count` samples in order, stepped together. A single one is what `sample` returns."""
+        config = _sample_config(options, endless=False)
+        if count < 1:
+            raise InputError(f"--num-samples must be ≥ 1, not {count}")
+        chosen = fresh_seed() if seed is None else seed
+        generator(chosen, 0)
+        start = self._after(prompt, "the prompt")
+        batches = (range(first, min(first + MAX_BATCH, count)) for first in range(0, count, MAX_BATCH))
+        return (
+            sample
+            for indices in batches
+            for sample in write_batch(self._engine, start, self.vocabulary, config, chosen, indices)
+        )
+
+    def next(self, prompt: str = "") -> Distribution:
+        """The distribution of the character after `prompt`."""
+        return self._distribution(self._after(prompt, "the prompt"))
+
+    def predictions(
+        self, text: str, *, context: str = "", unknown: Unknown = "error"
+    ) -> Iterator[Distribution]:
+        """The distribution before each scored character of `text`, in order."""
+        start = self._after(context, "the context", unknown)
+        return self._predictions(start, encode(self.vocabulary, text, unknown, "the text").ids)
+
+    def score(self, text: str, *, context: str = "", unknown: Unknown = "error") -> Score:
+        """How likely `text` is after `context`. `unknown`: see `score_many`."""
+        return self._scorer(context, unknown).text(text, "the text")
+
+    def score_many(
+        self, texts: Iterable[str], *, context: str = "", unknown: Unknown = "error"
+    ) -> Iterator[Score]:
+        """A score for each text after `context`, in order; texts are read some thousands ahead.
+
+        What the model never saw, in text or context: "error" raises UnknownCharacterError, "skip" goes on as
+        if it weren't there, "replace" puts the vocabulary's unknown character there (else U+FFFD, a space, or
+        the first character).
+        """
+        return self._scorer(context, unknown).many(texts)
+
+    def score_whole(
+        self, pieces: Iterable[str], *, context: str = "", unknown: Unknown = "error"
+    ) -> Iterator[Score]:
+        """Scores of one text of any length, given in pieces: one for each stretch, a piece or part of one.
+
+        The state is carried: the stretches' `log_prob` add up to the whole text's. Memory is bounded by the
+        longest piece.
+        """
+        return self._scorer(context, unknown).whole(pieces, "the text")
+
+    def _scorer(self, context: str, unknown: Unknown) -> Scorer:
+        start = self._after(context, "the context", unknown)
+        return Scorer(self._engine, self.vocabulary, start, unknown)
+
+    def _single(
+        self, prompt: str, config: SampleConfig, seed: int | None, *, record: bool = False
+    ) -> Streams:
+        """One stream at the end of the prompt."""
+        generators = [generator(fresh_seed() if seed is None else seed, 0)]
+        start = self._after(prompt, "the prompt")
+        return Streams(self._engine, start, generators, config, self.vocabulary.unknown_id, record=record)
+
+    def _after(self, text: str, name: str, unknown: Unknown = "error") -> State:
+        """The state after a newline, if the vocabulary has one, and `text`."""
+        ids = encode(self.vocabulary, text, unknown, name).ids
+        state = self._engine.initial()
+        if NEWLINE in self.vocabulary:
+            state = self._engine.read(self.vocabulary.encode(NEWLINE), state)
+        return self._engine.read(ids, state)
+
+    def _distribution(self, state: State) -> Distribution:
+        characters = self.vocabulary.characters + UNKNOWN_GLYPH * self.vocabulary.has_unknown
+        return Distribution(characters, probabilities_of(self._engine.logits(state.top))[0])
+
+    def _predictions(self, state: State, ids: Ids) -> Iterator[Distribution]:
+        buffers = self._engine.buffers()
+        for place in range(len(ids)):
+            yield self._distribution(state)
+            state = self._engine.advance(ids[place : place + 1], state, buffers)
+
+
+def load(path: str | Path) -> Model:
+    """The model in a .safetensors file or a run's folder. Raises ModelFileError, naming it and what is wrong."""
+    file = model_path(Path(path))
+    return Model.of(read_model(file), file)
+
+
+def _sample_config(options: SampleOptions, *, endless: bool = True) -> SampleConfig:
+    config = SampleConfig(**options)
+    check_sample_config(config)
+    if config.length == ENDLESS and not endless:
+        raise InputError("--length −1 never ends: stream a single sample, or give a length")
+    return config

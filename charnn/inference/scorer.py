@@ -1,0 +1,216 @@
+"""How likely texts are: batches of lines, or one text of any length as stretches with the state carried."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charnn.errors import InputError, UnknownCharacterError
+from charnn.inference.cells import Array
+from charnn.inference.engine import Engine, Ids, State
+from charnn.inference.softmax import log_probs_of
+from charnn.text.vocab import UNKNOWN_GLYPH, UNKNOWN_ID, Vocabulary
+
+Unknown = Literal["error", "skip", "replace"]
+POLICIES = ("error", "skip", "replace")
+
+STRETCH = 1 << 15  # characters of a long text scored at a time
+MAX_BATCH = 256  # texts stepped at once
+BLOCK_TEXTS = 4096  # read before they are ordered by length
+BLOCK_CHARS = 1 << 20
+OUTPUT_ENTRIES = 1 << 21  # of the logits and hidden states held at once
+_MAX_EXPONENT = 709.0  # e to the power of this is still finite
+
+
+@dataclass(frozen=True)
+class Score:
+    """How likely a text is, in its context.
+
+    `scored` is the text without the characters that were skipped as unknown; `unknown` counts those skipped
+    or replaced; `log_prob` is the natural log of the probability; `surprisal_bits` (chars,) is −log₂ of the
+    probability of each scored character, float32.
+    """
+
+    text: str
+    scored: str
+    unknown: int
+    log_prob: float
+    surprisal_bits: Array
+
+    @property
+    def chars(self) -> int:
+        """How many characters were scored."""
+        return len(self.scored)
+
+    @property
+    def bits_per_char(self) -> float | None:
+        """None for an empty text."""
+        return -self.log_prob / math.log(2) / self.chars if self.chars else None
+
+    @property
+    def perplexity(self) -> float | None:
+        """Per character; None for an empty text."""
+        return math.exp(min(-self.log_prob / self.chars, _MAX_EXPONENT)) if self.chars else None
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text as the model reads it: `ids` (len(scored),)."""
+
+    text: str
+    scored: str
+    ids: Ids
+    unknown: int
+
+
+def encode(vocabulary: Vocabulary, text: str, unknown: Unknown, name: str, offset: int = 0) -> Encoded:
+    """The ids of `text`, its unknown characters treated as `unknown` says.
+
+    `name` and `offset` (characters before `text`) tell where in an error. Raises UnknownCharacterError, and
+    InputError for a policy that there isn't.
+    """
+    if unknown not in POLICIES:
+        raise InputError(f"--unknown must be one of {', '.join(POLICIES)}, not {unknown!r}")
+    ids = vocabulary.encode(text)
+    strange = np.flatnonzero(ids == UNKNOWN_ID)
+    if not len(strange):
+        return Encoded(text, text, ids, 0)
+    if unknown == "error":
+        first = int(strange[0])
+        raise unknown_character(text[first], offset + first, name)
+    if unknown == "skip":
+        ids = np.delete(ids, strange)
+        return Encoded(text, vocabulary.decode(ids), ids, len(strange))
+    ids[strange] = _replacement(vocabulary)
+    return Encoded(text, text, ids, len(strange))
+
+
+def unknown_character(character: str, place: int, name: str) -> UnknownCharacterError:
+    """The error for a character that the model never saw; `place` counts from 0, the message from 1."""
+    return UnknownCharacterError(
+        f"U+{ord(character):04X} ({character!r}), character {place + 1} of {name}, is not in the model's "
+        "vocabulary: take it out, or score with --unknown skip or replace"
+    )
+
+
+def _replacement(vocabulary: Vocabulary) -> int:
+    """The id that stands in for an unknown character."""
+    if vocabulary.has_unknown:
+        return vocabulary.unknown_id
+    stand_in = next(
+        (glyph for glyph in (UNKNOWN_GLYPH, " ") if glyph in vocabulary), vocabulary.characters[0]
+    )
+    return vocabulary.characters.index(stand_in)
+
+
+class Scorer:
+    """Scores texts that each follow the same `start`, the state (B = 1) after their context."""
+
+    def __init__(self, engine: Engine, vocabulary: Vocabulary, start: State, unknown: Unknown) -> None:
+        self._engine, self._vocabulary, self._start, self._unknown = engine, vocabulary, start, unknown
+
+    def text(self, text: str, name: str) -> Score:
+        """The score of one text. `name` is what an error calls it."""
+        return _joined(text, list(self.whole([text], name)))
+
+    def whole(self, pieces: Iterable[str], name: str) -> Iterator[Score]:
+        """One text in pieces: the scores of its stretches, the state carried."""
+        state, read = self._start, 0
+        for piece in pieces:
+            for begin in range(0, len(piece), STRETCH):
+                text = self._encode(piece[begin : begin + STRETCH], name, read)
+                count = len(text.ids)
+                log_probs, state = _forward(self._engine, state, text.ids[:, None], np.ones(count, np.intp))
+                read += len(text.text)
+                yield _score(text, log_probs[:, 0])
+
+    def many(self, texts: Iterable[str]) -> Iterator[Score]:
+        """Scores of many texts, in their order."""
+        for block in _blocks(texts):
+            if len(block) == 1:  # it may be a long one
+                yield self.text(*block[0])
+            else:
+                yield from self._batches([self._encode(text, name) for text, name in block])
+
+    def _encode(self, text: str, name: str, offset: int = 0) -> Encoded:
+        return encode(self._vocabulary, text, self._unknown, name, offset)
+
+    def _batches(self, texts: Sequence[Encoded]) -> list[Score]:
+        """Scores in order; each batch holds texts of about one length."""
+        longest_first = sorted(range(len(texts)), key=lambda i: -len(texts[i].ids))
+        scores: dict[int, Score] = {}
+        while longest_first:
+            size = max(1, min(MAX_BATCH, BLOCK_CHARS // max(1, len(texts[longest_first[0]].ids))))
+            batch, longest_first = longest_first[:size], longest_first[size:]
+            log_probs = _score_rows(self._engine, self._start, [texts[i].ids for i in batch])
+            scores.update((i, _score(texts[i], row)) for i, row in zip(batch, log_probs, strict=True))
+        return [scores[i] for i in range(len(texts))]
+
+
+def _blocks(texts: Iterable[str]) -> Iterator[list[tuple[str, str]]]:
+    """Texts, each with its name, in blocks of bounded size; a text that is larger is a block of its own."""
+    block: list[tuple[str, str]] = []
+    chars = 0
+    for number, text in enumerate(texts, 1):
+        if block and (len(block) == BLOCK_TEXTS or chars + len(text) > BLOCK_CHARS):
+            yield block
+            block, chars = [], 0
+        block.append((text, f"text {number}"))
+        chars += len(text)
+    if block:
+        yield block
+
+
+def _score(text: Encoded, log_probs: Array) -> Score:
+    log_prob = float(log_probs.sum(dtype=np.float64))
+    return Score(text.text, text.scored, text.unknown, log_prob, log_probs * np.float32(-1 / math.log(2)))
+
+
+def _joined(text: str, stretches: Sequence[Score]) -> Score:
+    """The score of a text made of these stretches."""
+    return Score(
+        text,
+        "".join(stretch.scored for stretch in stretches),
+        sum(stretch.unknown for stretch in stretches),
+        math.fsum(stretch.log_prob for stretch in stretches),
+        np.concatenate([np.empty(0, np.float32), *(stretch.surprisal_bits for stretch in stretches)]),
+    )
+
+
+def _score_rows(engine: Engine, start: State, rows: Sequence[Ids]) -> list[Array]:
+    """Log-probabilities of each row's characters; rows (n,), the longest first."""
+    lengths = np.array([len(row) for row in rows])
+    ids = np.zeros((lengths[0], len(rows)), np.int32)  # (T, B)
+    for column, row in enumerate(rows):
+        ids[: len(row), column] = row
+    running = (lengths > np.arange(lengths[0])[:, None]).sum(
+        axis=1
+    )  # rows that have a character at each place
+    log_probs, _ = _forward(engine, start.repeated(len(rows)), ids, running)
+    return [log_probs[:length, column].copy() for column, length in enumerate(lengths)]
+
+
+def _forward(engine: Engine, state: State, ids: Ids, running: NDArray[np.intp]) -> tuple[Array, State]:
+    """Log-probabilities (T, B) of ids (T, B) and the state after them.
+
+    At place t the first `running[t]` columns are scored; `running` (T,) never grows. The others' results
+    mean nothing.
+    """
+    log_probs = np.zeros(ids.shape, np.float32)
+    buffers = engine.buffers(ids.shape[1])
+    most = max(1, OUTPUT_ENTRIES // (engine.config.hidden + engine.config.vocab_size) // ids.shape[1])
+    for begin in range(0, len(ids), most):
+        hidden = []
+        for place in range(begin, min(begin + most, len(ids))):
+            if running[place] < len(state.top):
+                state = state.rows(slice(running[place]))
+            hidden.append(state.top)
+            state = engine.advance(ids[place, : running[place]], state, buffers)
+        window = slice(begin, begin + len(hidden))
+        scored = np.arange(ids.shape[1]) < running[window, None]
+        logits = engine.logits(np.concatenate(hidden))
+        log_probs[window][scored] = log_probs_of(logits, ids[window][scored])
+    return log_probs, state

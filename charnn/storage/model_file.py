@@ -1,0 +1,205 @@
+"""The model file: safetensors, with configuration, vocabulary and provenance as JSON in its metadata.
+
+    8 bytes   length of the header, little-endian
+    header    JSON: "__metadata__": {"charnn": JSON}, and for each tensor its dtype, shape and place
+    tensors   float32 or float16, all of one dtype, named as `model.shapes` says
+
+Files may come from strangers: nothing is believed, executed, mapped or allocated before it is checked.
+"""
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse_tensors
+from safetensors.numpy import save as format_tensors
+
+from charnn.config import CELLS, NONLINEARITIES, ModelConfig, to_json
+from charnn.errors import CharnnError, ModelFileError
+from charnn.files import write_atomically
+from charnn.model.shapes import parameter_count, weight_shapes
+from charnn.storage.json_values import parse_json
+from charnn.text.vocab import Vocabulary
+
+FORMAT = 1
+MODEL_FILE = "model.safetensors"
+MAX_HEADER = 4 << 20  # bytes; a vocabulary of a hundred thousand characters takes a tenth of it
+DTYPES = {4: "F32", 2: "F16"}  # bytes of a number: its name in the header
+BOUNDS = {"vocab_size": (1, 0x110000), "layers": (1, 64), "hidden": (1, 1 << 16), "embedding": (0, 1 << 16)}
+CHOICES = {"cell": CELLS, "nonlinearity": NONLINEARITIES}
+MACHINE_FAULTS = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file holds. `weights` by name, float32, shaped as `weight_shapes(config)` says."""
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    weights: Mapping[str, NDArray[np.float32]]
+    provenance: dict[str, Any]
+
+
+def model_path(path: Path) -> Path:
+    """The model file that `path` means: itself, or the one in a run's folder."""
+    return path / MODEL_FILE if path.is_dir() else path
+
+
+def write_model(path: Path, model: ModelFile) -> None:
+    """Write a model file atomically, in the weights' dtype. Raises CharnnError naming the path and the cause."""
+    metadata = {
+        "format": FORMAT,
+        "config": to_json(model.config),
+        "vocabulary": {
+            "characters": model.vocabulary.characters,
+            "has_unknown": model.vocabulary.has_unknown,
+        },
+        "provenance": model.provenance,
+    }
+    weights = {name: np.ascontiguousarray(weight) for name, weight in model.weights.items()}
+    write_atomically(path, [format_tensors(weights, {"charnn": json.dumps(metadata, ensure_ascii=False)})])
+
+
+def read_model(path: Path) -> ModelFile:
+    """Read and check a model file.
+
+    Raises ModelFileError, one line that names the file and what is wrong with it; CharnnError where the
+    machine can't read it.
+    """
+    try:
+        with _open_regular(path) as file:
+            return _read(file)
+    except (ValueError, SafetensorError) as error:
+        raise ModelFileError(f"{path} is not a charnn model: {_plain(error)}") from None
+    except OSError as error:
+        kind = CharnnError if error.errno in MACHINE_FAULTS else ModelFileError
+        raise kind(f"cannot read the model {path}: {error.strerror}") from None
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Open without ever waiting, for a FIFO's writer say. Raises ValueError unless it is a regular file."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("it is not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _read(file: BinaryIO) -> ModelFile:
+    """The checks, from the cheapest on. Raises ValueError or SafetensorError."""
+    size = os.fstat(file.fileno()).st_size
+    header, begin = _read_header(file, size)
+    about = _metadata(header)
+    config = _config(about["config"])
+    _check_tensors(header, weight_shapes(config), _dtype(size - begin, parameter_count(config)))
+    file.seek(0)
+    weights = _weights(file.read(size))
+    return ModelFile(config, _vocabulary(about["vocabulary"], config), weights, about["provenance"])
+
+
+def _read_header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
+    """The header and the place where the tensors begin."""
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > size - 8:
+        raise ValueError("it is no safetensors file, or cut short")
+    if length > MAX_HEADER:
+        raise ValueError(f"its header has {length:,} bytes, more than {MAX_HEADER:,}")
+    return _object(parse_json(file.read(length)), "header"), 8 + length
+
+
+def _metadata(header: dict[str, Any]) -> dict[str, Any]:
+    """What charnn says about the tensors."""
+    text = _object(header.get("__metadata__"), "metadata").get("charnn")
+    if not isinstance(text, str):
+        raise ValueError("its metadata has no entry of charnn's")
+    about = _object(parse_json(text.encode()), "metadata of charnn")
+    if about.get("format") != FORMAT:
+        raise ValueError(
+            f"its format is {about.get('format')!r}, this charnn reads {FORMAT}; try a newer charnn"
+        )
+    return {name: _object(about.get(name), name) for name in ("config", "vocabulary", "provenance")}
+
+
+def _config(values: dict[str, Any]) -> ModelConfig:
+    """The configuration, every value within bounds."""
+    names = {field.name for field in fields(ModelConfig)}
+    if strange := sorted(values.keys() - names):
+        raise ValueError(f"its configuration has an unknown setting {strange[0]!r}; try a newer charnn")
+    for name, (low, high) in BOUNDS.items():
+        if name in values and not (type(values[name]) is int and low <= values[name] <= high):
+            raise ValueError(f"its {name} is {values[name]!r}, not a whole number from {low} to {high}")
+    for name, allowed in CHOICES.items():
+        if name in values and values[name] not in allowed:
+            raise ValueError(f"its {name} is {values[name]!r}, not one of {', '.join(allowed)}")
+    dropout = values.get("dropout", 0.0)
+    if type(dropout) not in (int, float) or not 0 <= dropout < 1:
+        raise ValueError(f"its dropout is {dropout!r}, not a number in [0, 1)")
+    if "vocab_size" not in values:
+        raise ValueError("its configuration has no vocab_size")
+    return ModelConfig(**values)
+
+
+def _dtype(stored: int, parameters: int) -> str:
+    """The dtype in which so many parameters fill so many bytes exactly."""
+    for width, name in DTYPES.items():
+        if stored == width * parameters:
+            return name
+    raise ValueError(
+        f"it holds {stored:,} bytes of tensors, but its configuration has {parameters:,} parameters"
+    )
+
+
+def _check_tensors(header: dict[str, Any], shapes: Mapping[str, tuple[int, ...]], dtype: str) -> None:
+    """Exactly the names, dtypes and shapes that the configuration asks for."""
+    names = header.keys() - {"__metadata__"}
+    if names != shapes.keys():
+        odd = min(names ^ shapes.keys())
+        raise ValueError(
+            f"its tensor {odd!r} is {'missing' if odd in shapes else 'not one of a charnn model'}"
+        )
+    for name, shape in shapes.items():
+        tensor = _object(header[name], f"tensor {name}")
+        if tensor.get("dtype") != dtype or tensor.get("shape") != list(shape):
+            raise ValueError(f"its tensor {name} is not {dtype} of shape {shape}")
+
+
+def _weights(content: bytes) -> dict[str, NDArray[np.float32]]:
+    """The tensors as finite float32. safetensors checks that they lie side by side and fill the file."""
+    weights = {name: tensor.astype(np.float32, copy=False) for name, tensor in parse_tensors(content).items()}
+    for name, weight in weights.items():
+        if not np.isfinite(weight).all():
+            raise ValueError(f"its tensor {name} has values that are not finite")
+    return weights
+
+
+def _vocabulary(values: dict[str, Any], config: ModelConfig) -> Vocabulary:
+    """The vocabulary, of the size that the configuration says."""
+    characters, has_unknown = values.get("characters"), values.get("has_unknown")
+    if not isinstance(characters, str) or not isinstance(has_unknown, bool):
+        raise ValueError("its vocabulary is not a string of characters and has_unknown true or false")
+    vocabulary = Vocabulary(characters, has_unknown)
+    if len(vocabulary) != config.vocab_size:
+        raise ValueError(
+            f"its vocabulary has {len(vocabulary)} characters, its configuration {config.vocab_size}"
+        )
+    return vocabulary
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"its {name} is not a JSON object")
+    return value
+
+
+def _plain(error: Exception) -> str:
+    """An error's text on one short line, the control characters of a hostile file escaped."""
+    text = str(error).encode("unicode_escape").decode()
+    return text if len(text) <= 200 else text[:200] + "…"

@@ -146,7 +146,11 @@ def train_config_from_json(value: dict[str, Any]) -> TrainConfig:
     """The inverse of `to_json` for a run's own configuration."""
     data = dict(value["data"])
     data["sources"] = tuple(data["sources"])
-    rest = {f.name: value[f.name] for f in fields(TrainConfig) if f.name not in ("model", "data", "optim", "budget")}
+    rest = {
+        f.name: value[f.name]
+        for f in fields(TrainConfig)
+        if f.name not in ("model", "data", "optim", "budget")
+    }
     return TrainConfig(
         model=ModelConfig(**value["model"]),
         data=DataConfig(**data),

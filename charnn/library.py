@@ -1,0 +1,76 @@
+"""The library's door to training: `charnn.train`."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+from charnn.config import TrainOptions
+from charnn.errors import InputError
+from charnn.inference.model import Model, load
+from charnn.training.claim import claimed
+from charnn.training.events import Event, Finished, Prepared
+from charnn.training.options import check_options
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. `best_val_nats_per_char` is None when nothing was kept for validation."""
+
+    folder: Path
+    best_val_nats_per_char: float | None
+    steps: int
+    reason: str
+
+    def model(self) -> Model:
+        """The best model of the run."""
+        return load(self.folder)
+
+
+def train(
+    corpus: Sequence[str | Path] = (),
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    **options: Unpack[TrainOptions],
+) -> Run:
+    """Train a character-level model on `corpus` (files, folders, globs; none: the bundled one).
+
+    The options are those of `charnn train`; what is left out is chosen by the recipe. `on_event` is called with each
+    event of the run. Raises CharnnError.
+    """
+    finished: Finished | None = None
+    folder = ""
+    for event in train_events([str(source) for source in corpus], options):
+        if isinstance(event, Prepared):
+            folder = event.folder
+        if isinstance(event, Finished):
+            finished = event
+        if on_event:
+            on_event(event)
+    if finished is None:
+        raise InputError(f"the run in {folder} is over already; give a larger budget to go on with it")
+    return Run(Path(folder), finished.best_val_nats_per_char, finished.step, finished.reason)
+
+
+def train_events(
+    corpus: Sequence[str],
+    options: TrainOptions,
+    *,
+    started: float | None = None,
+    pending_signal: Callable[[], int | None] = lambda: None,
+    on_read: Callable[[int, int | None], None] | None = None,
+    dry_run: bool = False,
+) -> Iterator[Event]:
+    """The events of a run, as they happen; closing the iterator ends the run at once.
+
+    `started` is the moment a budget in minutes counts from, on time.monotonic's scale (default: now).
+    """
+    check_options(options)
+    with claimed(corpus, options) as claim:
+        from charnn.training.run import run_events  # torch
+        from charnn.training.session import Wish
+
+        begun = time.monotonic() if started is None else started
+        wish = Wish(corpus, options, begun, pending_signal, on_read)
+        yield from run_events(wish, claim, dry_run=dry_run)

@@ -1,0 +1,100 @@
+"""Where and how a network is trained: device, precision, threads, seeds."""
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from charnn.config import Precision
+from charnn.errors import InputError
+
+
+def choose_device(requested: str, *, cuda_count: int, has_mps: bool) -> str:
+    """The device to train on, given what is there: `auto` takes a GPU, then MPS, then the CPU.
+
+    Raises InputError for an unknown name or a device that isn't there.
+    """
+    if requested == "auto":
+        return "cuda" if cuda_count else "mps" if has_mps else "cpu"
+    kind, _, index = requested.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdecimal())):
+        raise InputError(f"--device {requested!r} is unknown; use auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda" and int(index or 0) >= cuda_count:
+        raise InputError(
+            f"--device {requested}: this machine has {cuda_count} CUDA devices; use --device auto or cpu"
+        )
+    if kind == "mps" and not has_mps:
+        raise InputError("--device mps: this machine has no Metal device; use --device auto or cpu")
+    return requested
+
+
+def available_device(requested: str) -> torch.device:
+    """`choose_device` on this machine."""
+    return torch.device(
+        choose_device(
+            requested, cuda_count=torch.cuda.device_count(), has_mps=torch.backends.mps.is_available()
+        )
+    )
+
+
+def choose_precision(requested: Precision, device: torch.device) -> Precision:
+    """`auto` is bf16 on a GPU that computes in it, else fp32. Raises InputError for bf16 elsewhere."""
+    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    if requested == "bf16" and not bf16:
+        raise InputError(f"--precision bf16 needs a GPU that computes in it; {device} doesn't, use fp32")
+    return "bf16" if bf16 and requested in ("auto", "bf16") else "fp32"
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """The context a forward pass runs in."""
+    return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def use_threads(threads: int | None) -> int:
+    """Set the number of CPU threads (None: torch's own choice) and return the number in force."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def seed_everything(seed: int) -> None:
+    torch.manual_seed(seed)
+
+
+def rng_states(device: torch.device) -> dict[str, Tensor]:
+    """The random generators' states, by name."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_rng_states(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """The inverse of `rng_states`; a generator that has no state here keeps its own."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def machine_gflops(device: torch.device, seconds: float = 0.15) -> float:
+    """Measured float32 matrix-product rate at a recurrent step's shape, in 10⁹ FLOP a second."""
+    a, b = torch.randn(64, 256, device=device), torch.randn(256, 1024, device=device)
+    flop = 2 * 64 * 256 * 1024
+    synchronize(device)
+    start, products = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        for _ in range(50):
+            a @ b
+        synchronize(device)
+        products += 50
+    return products * flop / (time.perf_counter() - start) / 1e9
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for the device's queue, so that a clock read afterwards means something."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

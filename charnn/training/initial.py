@@ -1,0 +1,52 @@
+"""Weights to start from that another model learned: `--init-from`. Characters are matched by character."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from charnn.config import ModelConfig, TrainOptions
+from charnn.errors import InputError
+from charnn.storage.model_file import ModelFile
+from charnn.text.vocab import Vocabulary
+from charnn.training.options import option_name
+
+ARCHITECTURE = ("cell", "nonlinearity", "layers", "hidden", "embedding")
+
+
+def with_architecture(options: TrainOptions, model: ModelConfig) -> TrainOptions:
+    """The options with the network's shape taken from `model`. Raises InputError for one that says otherwise."""
+    for name in ARCHITECTURE:
+        given = options.get(name)
+        if given is not None and given != getattr(model, name):
+            raise InputError(
+                f"{option_name(name)} {given} differs from the --init-from model's {getattr(model, name)}"
+            )
+    shape = {name: getattr(model, name) for name in ARCHITECTURE}
+    if model.cell != "rnn":
+        del shape["nonlinearity"]
+    return TrainOptions(**{**options, **shape})  # type: ignore[typeddict-item]
+
+
+def adapted_weights(model: ModelFile, vocabulary: Vocabulary) -> dict[str, Tensor]:
+    """The model's weights with one row or column for each character of `vocabulary`.
+
+    A character that the model doesn't know gets the mean of the known ones: its logit is then the mean logit, far
+    below the likely ones, so that the loss on known characters hardly changes.
+    """
+    weights = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
+    for name, axis in _character_axes(model.config).items():
+        weights[name] = _matched(weights[name], axis, model.vocabulary, vocabulary)
+    return weights
+
+
+def _character_axes(config: ModelConfig) -> Mapping[str, int]:
+    """Weights with one slice a character, and the axis it lies on."""
+    inputs = {"embedding.weight": 0} if config.embedding else {"rnn.weight_ih_l0": 1}
+    return {**inputs, "output.weight": 0, "output.bias": 0}
+
+
+def _matched(weight: Tensor, axis: int, old: Vocabulary, new: Vocabulary) -> Tensor:
+    places = old.encode(new.characters).tolist() + [old.unknown_id] * new.has_unknown
+    mean = weight.mean(dim=axis)
+    return torch.stack([mean if i < 0 else weight.select(axis, i) for i in places], dim=axis)

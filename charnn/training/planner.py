@@ -1,0 +1,173 @@
+"""From a budget and a clock to plans: how many steps the run takes, when it evaluates.
+
+A budget in steps or epochs gives one plan before the first step, from the corpus and the options alone. A budget in
+minutes gives its first plan once the speed has been measured, and a corrected one at each evaluation.
+"""
+
+import time
+from dataclasses import dataclass, field
+from math import ceil, inf
+
+from charnn.config import Budget
+from charnn.training.schedule import Plan
+
+MEASURED_STEPS = 20  # at least, before the first plan of a timed run
+MEASURED_SHARE = 0.03  # of the budget, at most 3 seconds
+SETTLING_STEPS = 5  # not measured: the first steps allocate and compile
+EVAL_SHARE = 1 / 16  # of a stretch's time may go to the evaluation that ends it
+EVALS_WANTED = 10
+TRAIN_EVENTS = 200  # a run, about
+EVAL_COST = 0.5  # of a training character's time, until measured
+MARGIN = 0.4  # seconds kept for leaving, and
+MARGIN_SHARE = 0.004  # of the budget
+
+
+class Clock:
+    """Seconds of the run: since `started` (on time.monotonic's scale), and `spent` before that."""
+
+    def __init__(self, started: float, spent: float = 0.0) -> None:
+        self._origin = started - spent
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._origin
+
+
+@dataclass
+class Planner:
+    """`deadline` is in the clock's seconds; None for a budget without minutes."""
+
+    budget: Budget
+    windows_per_epoch: int
+    chars_per_step: float
+    val_chars: int
+    clock: Clock
+    deadline: float | None = None
+    eval_seconds: float | None = field(default=None, init=False)
+    save_seconds: float = field(default=0.1, init=False)
+    _since: tuple[int, float] | None = field(default=None, init=False)
+    _paused: float = field(default=0.0, init=False)
+    _reported: tuple[int, float] | None = field(default=None, init=False)
+
+    @property
+    def last_step(self) -> float:
+        """The bound that steps and epochs set; infinite when only minutes do."""
+        epochs = inf if self.budget.epochs is None else ceil(self.budget.epochs * self.windows_per_epoch)
+        return min(inf if self.budget.steps is None else self.budget.steps, epochs)
+
+    def reason(self, plan: Plan) -> str:
+        """Which bound ended the run: `steps`, `epochs` or `minutes`."""
+        if plan.steps < self.last_step:
+            return "minutes"
+        return "steps" if self.budget.steps == plan.steps else "epochs"
+
+    def first_plan(self, step: int) -> Plan | None:
+        """The plan, as soon as it can be made: at once without minutes, else when the speed is known."""
+        if self.deadline is None:
+            return self._plan(
+                step, int(self.last_step), 0.0, self._untimed_eval_every(int(self.last_step)), None
+            )
+        if self._since is None or not self._measured_enough(step):
+            return None
+        return self._timed_plan(step, 0.0, None)
+
+    def corrected(self, plan: Plan, step: int, progress: float) -> Plan:
+        """The plan after an evaluation at `step`; a plan without minutes stands."""
+        return plan if self.deadline is None else self._timed_plan(step, progress, plan)
+
+    def extended(self, plan: Plan, step: int) -> Plan:
+        """The plan of a resumed run whose budget grew: the schedule goes on as if it had been planned so long."""
+        if self.deadline is None:
+            new = self._plan(
+                step, int(self.last_step), 0.0, self._untimed_eval_every(int(self.last_step)), None
+            )
+        else:
+            new = self._timed_plan(step, 0.0, plan)
+        progress = min(step / max(new.steps, 1), 1.0)
+        return Plan(new.step, new.steps, progress, new.eval_every, new.log_every, new.chars_per_second)
+
+    def stepped(self, step: int) -> None:
+        """Note that `step` is done; measuring starts when the first steps are over."""
+        if self._since is None and step >= SETTLING_STEPS:
+            self._since = (step, self.clock.seconds())
+
+    def recent_speed(self, chars: int, seconds: float) -> float:
+        """Characters a second since the last call (since the process's start, at the first)."""
+        before, self._reported = self._reported or (0, 0.0), (chars, seconds)
+        return max(chars - before[0], 0) / max(seconds - before[1], 1e-9)
+
+    def evaluated(self, seconds: float) -> None:
+        self.eval_seconds = seconds
+        self._paused += seconds
+
+    def saved(self, seconds: float) -> None:
+        self.save_seconds = seconds
+
+    def restart_measuring(self, step: int) -> None:
+        self._since, self._paused = (step, self.clock.seconds()), 0.0
+
+    def _measured_enough(self, step: int) -> bool:
+        assert self._since is not None and self.budget.minutes is not None
+        steps, seconds = step - self._since[0], self.clock.seconds() - self._since[1]
+        enough = min(MEASURED_SHARE * 60 * self.budget.minutes, 3.0)
+        left = (self.deadline or inf) - self.clock.seconds()
+        return (steps >= MEASURED_STEPS and seconds >= enough) or seconds > left / 4
+
+    def _seconds_per_step(self, step: int, plan: Plan | None) -> float:
+        """Measured since the last plan, all but the evaluations; the last plan's figure when nothing was."""
+        if self._since is not None and step > self._since[0]:
+            return max(self.clock.seconds() - self._since[1] - self._paused, 1e-9) / (step - self._since[0])
+        assert plan is not None and plan.chars_per_second is not None
+        return self.chars_per_step / plan.chars_per_second
+
+    def _timed_plan(self, step: int, progress: float, plan: Plan | None) -> Plan:
+        assert self.deadline is not None and self.budget.minutes is not None
+        per_step = self._seconds_per_step(step, plan)
+        eval_cost = self.eval_seconds
+        if eval_cost is None:
+            eval_cost = self.val_chars * EVAL_COST * per_step / self.chars_per_step
+        margin = MARGIN + MARGIN_SHARE * 60 * self.budget.minutes + self.save_seconds
+        left = self.deadline - self.clock.seconds() - margin
+        stretch, evals = _stretches(left, 60 * self.budget.minutes, eval_cost)
+        steps = step + max(int((left - evals * eval_cost) / per_step), 0)
+        if step == 0 or (plan is None and steps == step):
+            steps += 1
+        self.restart_measuring(step)
+        steps = int(min(steps, self.last_step))
+        return self._plan(
+            step, steps, progress, int(stretch / per_step), plan, self.chars_per_step / per_step
+        )
+
+    def _plan(
+        self,
+        step: int,
+        steps: int,
+        progress: float,
+        eval_every: int,
+        old: Plan | None,
+        speed: float | None = None,
+    ) -> Plan:
+        log_every = old.log_every if old else max(1, (steps - step) // TRAIN_EVENTS)
+        return Plan(step, steps, progress, max(eval_every, 1), log_every, speed)
+
+    def _untimed_eval_every(self, steps: int) -> int:
+        """A tenth of the run, or as far apart as keeps the evaluations' share of the work small."""
+        cost_in_steps = self.val_chars * EVAL_COST / self.chars_per_step
+        return ceil(max(steps / EVALS_WANTED, cost_in_steps / EVAL_SHARE, 1))
+
+
+def _stretches(left: float, budget: float, eval_cost: float) -> tuple[float, int]:
+    """Training seconds up to the next evaluation, and the number of evaluations in the seconds `left`.
+
+    Stretches halve towards the end, where corrections matter and models get better, but are never so short that
+    evaluating would cost more than its share.
+    """
+    first, evals = None, 0
+    while True:
+        stretch = max(eval_cost / EVAL_SHARE, min(left / 2, budget / EVALS_WANTED), 1e-3)
+        is_last = left - stretch - eval_cost < stretch / 2
+        stretch = max(left - eval_cost, 0.0) if is_last else stretch
+        first = stretch if first is None else first
+        evals += 1
+        if is_last or evals > 1000:
+            return first, evals
+        left -= stretch + eval_cost

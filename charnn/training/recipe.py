@@ -1,0 +1,122 @@
+"""From corpus, budget and machine to every setting that the user left open. Each rule with its reason.
+
+The figures behind the rules are in benchmarks/LOG.md.
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from charnn.config import (
+    DEFAULT_MINUTES,
+    Budget,
+    DataConfig,
+    ModelConfig,
+    OptimConfig,
+    TrainConfig,
+    TrainOptions,
+)
+
+LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a recipe may depend on. `gflops` is None unless the budget is in minutes."""
+
+    train_chars: int
+    vocab_size: int
+    device: str = "cpu"
+    gflops: float | None = None
+
+
+def choose(options: TrainOptions, data: DataConfig, situation: Situation) -> TrainConfig:
+    """The whole configuration: the user's options, and the recipe's choice for the rest."""
+    budget = choose_budget(options)
+    reach = _affordable_chars(options, budget, situation)
+    model = _choose_model(options, situation, reach)
+    return TrainConfig(
+        model=model,
+        data=data,
+        optim=_choose_optim(options, model, situation),
+        budget=budget,
+        seed=options.get("seed", TrainConfig.seed),
+        device=situation.device,
+        precision=options.get("precision", TrainConfig.precision),
+        threads=options.get("threads"),
+        init_from=options.get("init_from"),
+    )
+
+
+def choose_budget(options: TrainOptions) -> Budget:
+    given = Budget(options.get("minutes"), options.get("steps"), options.get("epochs"))
+    return Budget(minutes=DEFAULT_MINUTES) if given == Budget() else given
+
+
+def _affordable_chars(options: TrainOptions, budget: Budget, situation: Situation) -> float:
+    """How many characters the run will read, roughly: what size, dropout and rate depend on."""
+    optim = OptimConfig()
+    window = options.get("batch_size", optim.batch_size) * options.get("seq_length", optim.seq_length)
+    chars = inf
+    if budget.steps is not None:
+        chars = min(chars, budget.steps * window)
+    if budget.epochs is not None:
+        chars = min(chars, budget.epochs * situation.train_chars)
+    if budget.minutes is not None and situation.gflops is not None:
+        chars = min(chars, _chars_in(budget.minutes * 60, situation))
+    return chars
+
+
+def _chars_in(seconds: float, situation: Situation) -> float:
+    """Characters that the network chosen for so many seconds reads in them (6 FLOP a weight and character)."""
+    assert situation.gflops is not None
+    flop = seconds * situation.gflops * 1e9 * 0.6  # the kernel's share of the machine's rate, and of a step
+    # hidden ∝ chars^0.42 and flop = 6 × 4 × hidden² × 1.3 × chars, solved for chars
+    ratio = flop / (6 * 4 * 192**2 * 1.3 * 4.5e6)
+    return 4.5e6 * float(ratio ** (1 / 1.84))
+
+
+def _choose_model(options: TrainOptions, situation: Situation, chars: float) -> ModelConfig:
+    cell = options.get("cell", ModelConfig.cell)
+    embedding = 128 if situation.vocab_size > LARGE_VOCABULARY else 0
+    return ModelConfig(
+        vocab_size=situation.vocab_size,
+        cell=cell,
+        nonlinearity=options.get("nonlinearity", ModelConfig.nonlinearity),
+        layers=options.get("layers", ModelConfig.layers),
+        hidden=options.get("hidden", _hidden_for(chars)),
+        embedding=options.get("embedding", embedding),
+        dropout=options.get("dropout", _dropout_for(chars / situation.train_chars)),
+    )
+
+
+def _hidden_for(chars: float) -> int:
+    """Small networks win short budgets: 192 at a minute (4.5 M characters), 320 at ten (15 M), on two cores."""
+    hidden = 192 * (chars / 4.5e6) ** 0.42
+    return int(min(max(round(hidden / 32) * 32, 64), 1024))
+
+
+def _dropout_for(epochs: float) -> float:
+    """The more often a text is read, the more has to be done against learning it by heart."""
+    for bound, dropout in ((3, 0.0), (8, 0.1), (20, 0.25), (50, 0.4)):
+        if epochs < bound:
+            return dropout
+    return 0.5
+
+
+def _choose_optim(options: TrainOptions, model: ModelConfig, situation: Situation) -> OptimConfig:
+    default = OptimConfig()
+    on_gpu = situation.device != "cpu"
+    return OptimConfig(
+        batch_size=options.get("batch_size", 64 if on_gpu else default.batch_size),
+        seq_length=options.get("seq_length", 128 if on_gpu else default.seq_length),
+        lr=options.get("lr", _lr_for(model)),
+        clip=options.get("clip", default.clip),
+        weight_decay=options.get("weight_decay", default.weight_decay),
+    )
+
+
+def _lr_for(model: ModelConfig) -> float:
+    """High rates win short budgets; larger and deeper networks, and cells without gates, bear less."""
+    cell = {"lstm": 1.0, "gru": 0.6, "rnn": 0.25 if model.nonlinearity == "tanh" else 0.1}[model.cell]
+    rate = 8e-3 * (256 / model.hidden) ** 0.8 * cell / model.layers**0.5
+    return float(f"{min(rate, 1e-2):.2g}")

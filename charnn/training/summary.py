@@ -1,0 +1,60 @@
+"""The plan of a run in words: what was read, what was chosen and why, what it will take."""
+
+from pathlib import Path
+
+from charnn.config import Budget, TrainConfig
+from charnn.model.shapes import parameter_count
+from charnn.text.corpus import Corpus
+
+TORCH_BYTES = 300e6  # resident once torch is loaded
+
+
+def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[str, str]]:
+    """Rows of (what, how)."""
+    model, optim = config.model, config.optim
+    val = len(corpus.val) if corpus.val is not None else 0
+    return [
+        ("corpus", f"{', '.join(config.data.sources)}"),
+        ("characters", f"{len(corpus.train):,} to train on, {val:,} to validate on"),
+        ("vocabulary", f"{len(corpus.vocabulary):,} characters{_unknown(corpus)}"),
+        ("odd bytes", f"{corpus.replaced:,} replaced by U+FFFD" if corpus.replaced else "none"),
+        ("network", _network(config)),
+        ("batch", f"{optim.batch_size} lanes × windows of {optim.seq_length} characters"),
+        (
+            "optimiser",
+            f"AdamW, learning rate {optim.lr:g}, clip {optim.clip:g}, weight decay {optim.weight_decay:g}",
+        ),
+        ("regularised", f"dropout {model.dropout:g}"),
+        ("device", f"{config.device}, {config.precision}, {config.threads} threads, seed {config.seed}"),
+        ("memory", f"about {_memory(config) / 1e6:,.0f} MB"),
+        ("budget", describe_budget(config.budget)),
+        ("folder", str(folder)),
+    ]
+
+
+def describe_budget(budget: Budget) -> str:
+    given = {"minutes": budget.minutes, "steps": budget.steps, "epochs": budget.epochs}
+    return " or ".join(f"{value:g} {name}" for name, value in given.items() if value is not None)
+
+
+def _unknown(corpus: Corpus) -> str:
+    if not corpus.vocabulary.has_unknown:
+        return ""
+    share = 100 * corpus.unknown / corpus.chars
+    return f", one of them for all the others ({corpus.unknown:,} in the text, {share:.2g} %)"
+
+
+def _network(config: TrainConfig) -> str:
+    model = config.model
+    cell = {"lstm": "LSTM", "gru": "GRU", "rnn": f"RNN ({model.nonlinearity})"}[model.cell]
+    inputs = f"embedding of {model.embedding}" if model.embedding else "one-hot input"
+    return f"{cell} {model.layers}×{model.hidden}, {inputs}, {parameter_count(model):,} parameters"
+
+
+def _memory(config: TrainConfig) -> float:
+    """Bytes: weights, gradients and two moments; activations of one window, forward and back."""
+    model, optim = config.model, config.optim
+    activations = (
+        optim.batch_size * optim.seq_length * (12 * model.hidden * model.layers + 4 * model.vocab_size)
+    )
+    return TORCH_BYTES + 16 * parameter_count(model) + 8 * activations

@@ -1,0 +1,168 @@
+"""One run's moving parts: network, optimizer, carried state, position. A step moves all of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from math import isfinite, log
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from charnn.config import TrainConfig
+from charnn.model.network import Network, State, detach
+from charnn.text.corpus import Corpus
+from charnn.text.lanes import Lanes
+from charnn.training import device as devices
+from charnn.training.evaluation import evaluate
+from charnn.training.optimizer import (
+    clip_gradients,
+    make_optimizer,
+    optimizer_tensors,
+    restore_optimizer,
+    set_learning_rate,
+)
+from charnn.training.schedule import Plan, learning_rate
+
+
+@dataclass
+class Course:
+    """Where a run stands, but for its tensors. `step` counts updates made, and so windows read."""
+
+    step: int = 0
+    evaluated: int = 0
+    chars: int = 0
+    plans: list[Plan] = field(default_factory=list)
+    best: float | None = None
+    lr_scale: float = 1.0
+    rollbacks: int = 0
+    averaged: int = 0
+
+    @property
+    def plan(self) -> Plan | None:
+        return self.plans[-1] if self.plans else None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Course":
+        return Course(**{**value, "plans": [Plan(**plan) for plan in value["plans"]]})
+
+
+class Trainer:
+    """Truncated back-propagation through time with carried state (Williams and Peng 1990).
+
+    `weights`, given, replace the initial ones. The trainer measures nothing and decides nothing: the same
+    configuration and plans give the same numbers.
+    """
+
+    def __init__(
+        self, config: TrainConfig, corpus: Corpus, weights: Mapping[str, Tensor] | None = None
+    ) -> None:
+        self.config = config
+        self.corpus = corpus
+        self.device = torch.device(config.device)
+        devices.seed_everything(config.seed)
+        self.network = Network(config.model)
+        if weights is not None:
+            self.network.load_state_dict(dict(weights))
+        self.network.to(self.device)
+        self.parameters = list(self.network.parameters())
+        self.optimizer = make_optimizer(self.parameters, config.optim)
+        self.lanes = Lanes(corpus.train, config.optim.batch_size, config.optim.seq_length)
+        self.course = Course()
+        self.state: State = self.network.initial_state(config.optim.batch_size)
+        self.sums = self._zero_sums()
+
+    @property
+    def epoch(self) -> float:
+        return self.course.step / self.lanes.windows_per_epoch
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        course = self.course
+        return course.lr_scale * learning_rate(self.config.optim, course.plans, course.step)
+
+    def step(self) -> None:
+        """Read the next window, back-propagate through it, update the weights."""
+        window = self.lanes.window(self.course.step)
+        if window.starts_epoch:
+            self.state = self.network.initial_state(self.config.optim.batch_size)
+        inputs = torch.from_numpy(window.inputs).to(self.device, non_blocking=True)
+        targets = torch.from_numpy(window.targets).to(self.device, non_blocking=True)
+        with devices.autocast(self.config.precision, self.device):
+            logits, after = self.network(inputs, self.state)
+        loss = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = clip_gradients(self.parameters, self.config.optim.clip)
+        set_learning_rate(self.optimizer, self.lr)
+        self.optimizer.step()
+        self.state = detach(after)
+        self._count(inputs.numel(), loss.detach(), norm)
+
+    def evaluate(self, stop: Callable[[], bool]) -> float | None:
+        """Validation loss in nats per character; None when abandoned. Changes nothing in the training."""
+        if self.corpus.val is None:
+            return None
+        return evaluate(self.network, self.corpus.val, stop)
+
+    def averages(self) -> tuple[float, float]:
+        """Mean loss (nats per character) and gradient norm since the last `restart_averages`."""
+        loss, norm = (self.sums / max(self.course.averaged, 1)).tolist()
+        return loss, norm
+
+    def restart_averages(self) -> None:
+        self.sums = self._zero_sums()
+        self.course.averaged = 0
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether loss and gradients are finite and the loss is below twice what knowing nothing costs."""
+        loss, norm = self.averages()
+        return isfinite(loss) and isfinite(norm) and loss < 2 * log(self.config.model.vocab_size) + 2
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu() for name, tensor in self.network.state_dict().items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor that the next step depends on."""
+        rng = devices.rng_states(self.device)
+        return (
+            _prefixed("network", self.network.state_dict())
+            | _prefixed("optimizer", optimizer_tensors(self.optimizer))
+            | _prefixed("state", dict(enumerate(self.state)))
+            | _prefixed("rng", rng)
+            | {"sums": self.sums}
+        )
+
+    def restore(self, tensors: Mapping[str, Tensor], course: Course) -> None:
+        """Put the run where `tensors()` and `course` were taken."""
+        self.network.load_state_dict(_under("network", tensors))
+        restore_optimizer(self.optimizer, _under("optimizer", tensors))
+        parts = _under("state", tensors)
+        self.state = tuple(parts[str(i)].to(self.device) for i in range(len(parts)))
+        self.sums = tensors["sums"].to(self.device)
+        self.course = course
+        devices.restore_rng_states(_under("rng", tensors), self.device)
+
+    def _count(self, chars: int, loss: Tensor, norm: Tensor) -> None:
+        self.sums += torch.stack([loss, norm])
+        self.course.averaged += 1
+        self.course.step += 1
+        self.course.chars += chars
+
+    def _zero_sums(self) -> Tensor:
+        """Summed loss and gradient norm, on the device: reading them waits for it."""
+        return torch.zeros(2, device=self.device)
+
+
+def _prefixed(prefix: str, tensors: Mapping[Any, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}

@@ -30,7 +30,7 @@ from charnn.text.sources import FileStamp, file_stamps, list_sources
 from charnn.text.streams import Tally
 from charnn.text.vocab import code_points
 
-CHUNK = 1 << 20  # bytes
+CHUNK = 1 << 18  # bytes; larger ones leave the processor's cache
 CODE_POINTS = 0x110000
 _UNSEEN = -1
 _CLOCK_TICK = 2_000_000_000  # ns; FAT's, the coarsest of the file systems' clocks
@@ -117,10 +117,10 @@ class Encoder:
         self._hash.update(utf8)
         is_ascii = len(utf8) == len(text)  # then bytes are code points
         points = np.frombuffer(utf8, dtype=np.uint8) if is_ascii else code_points(text)
-        ids = self._ids[points]
+        ids = self._ids.take(points, mode="clip")
         if ids.min(initial=0) == _UNSEEN:
             self._learn(points[ids == _UNSEEN])
-            ids = self._ids[points]
+            ids = self._ids.take(points, mode="clip")
         counts = np.bincount(ids)
         self._counts[: len(counts)] += counts
         self._write(ids)

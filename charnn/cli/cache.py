@@ -1,0 +1,46 @@
+"""`charnn cache`: the encoded corpora, shown and cleared."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from charnn.text.cache import CacheEntry
+
+
+def cache(
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Remove every encoded corpus; nothing else is lost.")
+    ] = False,
+) -> None:
+    """Show the corpora that are kept encoded, so that they needn't be read again, or clear them.
+
+    Example: charnn cache --clear
+    """
+    from charnn.cli.terminal import note
+    from charnn.text.cache import cache_folder, cached_texts, clear_cache
+
+    entries = cached_texts()
+    size = f"{sum(entry.size for entry in entries) / 1e6:,.1f} MB"
+    if clear:
+        clear_cache()
+        note(f"cleared {len(entries)} encoded corpora, {size}, from {cache_folder()}")
+    elif not entries:
+        note(f"the cache in {cache_folder()} is empty")
+    else:
+        _show(entries)
+        note(
+            f"{len(entries)} encoded corpora, {size}, in {cache_folder()}; charnn cache --clear removes them"
+        )
+
+
+def _show(entries: Sequence["CacheEntry"]) -> None:
+    from charnn.cli.terminal import escape_line
+
+    print(f"{'MB':>9}  {'characters':>14}  {'distinct':>8}  {'encoded':<16}  {'SHA-256':<12}  corpus")
+    for entry in entries:
+        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.made))
+        numbers = f"{entry.size / 1e6:>9,.1f}  {entry.chars:>14,}  {entry.distinct:>8,}"
+        print(f"{numbers}  {made}  {entry.sha256[:12]}  {escape_line(' '.join(entry.names))}")

@@ -151,7 +151,7 @@ def cached_texts() -> list[CacheEntry]:
 def clear_cache() -> None:
     """Remove every encoded text. Runs that have one open keep it until they end."""
     for folder in (_sources(), _texts()):
-        with suppress(FileNotFoundError), cache_writable():
+        with cache_writable(), suppress(FileNotFoundError):
             shutil.rmtree(folder)
 
 

@@ -50,7 +50,7 @@ def documents(source: Source, tally: Tally, chunk_size: int) -> Iterator[tuple[s
 
 
 def _suffix(source: Source) -> str:
-    path = urllib.parse.urlsplit(source.name).path if source.kind in ("http", "remote") else source.name
+    path = urllib.parse.urlsplit(source.name).path if source.kind == "http" else source.name
     return PurePosixPath(path).suffix.lower()
 
 

@@ -19,7 +19,7 @@ from charnn.cli.cache import cache
 from charnn.config import Errors
 from charnn.errors import CharnnError, CorpusError, InputError
 from charnn.text import encode
-from charnn.text.cache import cache_folder, cached_texts, clear_cache, open_encoded
+from charnn.text.cache import EncodedText, cache_folder, cached_texts, clear_cache, open_encoded
 from charnn.text.encode import encode_text
 
 OLD = 1_000_000_000  # seconds; a file this old is settled
@@ -44,7 +44,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def decoded(encoded: encode.EncodedText) -> str:
+def decoded(encoded: EncodedText) -> str:
     return "".join(encoded.characters[i] for i in encoded.ids)
 
 

@@ -1,0 +1,128 @@
+"""`charnn sample`: new text on stdout, character by character as it is made."""
+
+import secrets
+from typing import Annotated
+
+from charnn.cli.inputs import read_pieces
+from charnn.cli.models import MODEL_DEFAULT, announced_model
+from charnn.cli.options import option
+from charnn.cli.sampling import Request, print_json, print_texts
+from charnn.cli.terminal import note
+from charnn.config import SampleConfig
+from charnn.errors import InputError
+
+DEFAULTS = SampleConfig()
+START = "Where to start and to end"
+DRAWING = "How characters are drawn"
+OUTPUT = "What is shown"
+
+Path = Annotated[
+    str | None,
+    option("-m --model", START, "PATH", "A .safetensors file or a run's folder.", default=MODEL_DEFAULT),
+]
+Prompt = Annotated[str | None, option("-p --prompt --prime", START, "TEXT", "Text to start from.")]
+PromptFile = Annotated[
+    str | None, option("--prompt-file", START, "FILE", "Start from a file's text; - is standard input.")
+]
+Length = Annotated[
+    int,
+    option("-l --length", START, "N", "Characters to generate, the prompt not counted; -1 never ends."),
+]
+Lines = Annotated[int | None, option("--lines", START, "N", "End after N lines.", least=1)]
+Stop = Annotated[
+    list[str] | None, option("--stop", START, "TEXT", "End before this text; repeat it for more texts.")
+]
+Temperatures = Annotated[
+    list[float] | None,
+    option(
+        "-t --temp --temperature",
+        DRAWING,
+        "F",
+        "Below 1 safer, above 1 wilder, 0 always the likeliest; repeat it for a sample at each.",
+        default=str(DEFAULTS.temperature),
+    ),
+]
+TopK = Annotated[int, option("--top-k", DRAWING, "N", "Draw only from the N likeliest characters; 0 is off.")]
+TopP = Annotated[
+    float,
+    option(
+        "--top-p", DRAWING, "F", "Then only from the fewest that together have this probability; 1 is off."
+    ),
+]
+MinP = Annotated[
+    float,
+    option(
+        "--min-p", DRAWING, "F", "Then only from those at least F times as likely as the likeliest; 0 is off."
+    ),
+]
+Seed = Annotated[
+    int | None,
+    option("--seed", DRAWING, "N", "The same seed, the same text.", default="a fresh one, said", least=0),
+]
+Count = Annotated[int, option("-n --num-samples", OUTPUT, "N", "How many samples.", least=1)]
+BestOf = Annotated[
+    int,
+    option("--best-of", OUTPUT, "N", "Keep the likeliest per character of every N drawn.", least=1),
+]
+NoEcho = Annotated[bool, option("--no-echo", OUTPUT, None, "Leave the prompt out.")]
+Colour = Annotated[
+    bool,
+    option("--color", OUTPUT, None, "Colour characters by their surprisal, where colours can be shown."),
+]
+Json = Annotated[
+    bool,
+    option(
+        "--json",
+        OUTPUT,
+        None,
+        "One JSON object a line: index, text (generated only), log_prob (natural log), chars, temperature, seed, "
+        "stopped.",
+    ),
+]
+
+
+def sample(
+    model: Path = None,
+    prompt: Prompt = None,
+    prompt_file: PromptFile = None,
+    length: Length = DEFAULTS.length,
+    lines: Lines = None,
+    stop: Stop = None,
+    temperature: Temperatures = None,
+    top_k: TopK = DEFAULTS.top_k,
+    top_p: TopP = DEFAULTS.top_p,
+    min_p: MinP = DEFAULTS.min_p,
+    seed: Seed = None,
+    num_samples: Count = 1,
+    best_of: BestOf = 1,
+    no_echo: NoEcho = False,
+    color: Colour = False,
+    as_json: Json = False,
+) -> None:
+    """Write new text, character by character as it is made.
+
+    Example: charnn sample --prompt "ROMEO:" --temp 0.8 --length 500
+    """
+    start = _start(prompt, prompt_file)
+    network = announced_model(model)
+    if seed is None:
+        seed = secrets.randbits(32)
+        note(f"seed: {seed}")
+    configs = tuple(
+        SampleConfig(length, degree, top_k, top_p, min_p, tuple(stop or ()))
+        for degree in temperature or [DEFAULTS.temperature]
+    )
+    request = Request(network, start, configs, num_samples, best_of, lines, seed)
+    if as_json:
+        print_json(request)
+    else:
+        print_texts(request, echo=not no_echo, color=color)
+
+
+def _start(prompt: str | None, prompt_file: str | None) -> str:
+    """The text to start from."""
+    if prompt_file is None:
+        return prompt or ""
+    if prompt is not None:
+        raise InputError("--prompt and --prompt-file both name a text to start from; give one of them")
+    return "".join(read_pieces(prompt_file))

@@ -1,0 +1,106 @@
+"""Scores as lines: aligned on a terminal, tab-separated in a pipe, JSON for scripts."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from charnn.cli.heat import heat_map
+from charnn.cli.scoring import Measured, Result
+from charnn.cli.terminal import colours_in, escape, escape_line
+
+if TYPE_CHECKING:
+    from charnn.inference.model import Model
+
+_WIDTH = 11  # of a column on a terminal
+
+
+@dataclass(frozen=True)
+class View:
+    """What stdout is, and how the characters of a text are shown there: as a heat map, as a list, or not."""
+
+    terminal: bool
+    heat: bool
+    listing: bool
+
+    @classmethod
+    def of_stdout(cls, chars: bool, top: int) -> "View":
+        """A heat map needs colours; without them, and for the likeliest characters, a list serves."""
+        coloured = colours_in(sys.stdout)
+        return cls(sys.stdout.isatty(), chars and coloured, bool(top) or (chars and not coloured))
+
+
+def heading(models: int) -> str:
+    """The names of the columns, for a terminal."""
+    if models == 1:
+        return _aligned(["bits/char", "log prob", "perplexity", "chars", "unknown"], "text")
+    each = (name for number in range(1, models + 1) for name in (f"bits/char {number}", f"log prob {number}"))
+    return _aligned([*each, "ratio", "chars", "unknown"], "text")
+
+
+def rendered(result: Result, view: View) -> str:
+    """A result for stdout: its row and, where characters are shown, what each of them cost."""
+    has_map = view.heat and result.score is not None
+    listing = _listing(result) if view.listing and result.score is not None else ""
+    if result.kind == "stretch":
+        return (_painted(result, escape if view.terminal else str) if has_map else "") + listing
+    show = escape_line if view.terminal else _unbroken
+    text = _painted(result, show) if has_map else show(result.name)
+    row = _aligned(_figures(result), text) if view.terminal else "\t".join((*_figures(result), text))
+    gap = "\n" if result.kind == "file" and view.heat else ""  # the map above may end within a line
+    return f"{gap}{row}\n{listing}"
+
+
+def json_value(result: Result, models: Sequence["Model"], chars: bool) -> dict[str, Any]:
+    """A result for scripts: the figures of the first model; of several models also each one's, and their ratio."""
+    value = {"text" if result.kind == "text" else "file": result.name, **_measures(result.measures[0])}
+    if chars and result.score is not None:
+        value["surprisal_bits"] = result.score.surprisal_bits.tolist()
+    if result.likeliest:
+        value["likeliest"] = result.likeliest
+    if len(models) > 1:
+        named = zip(models, result.measures, strict=True)
+        value["models"] = [{"model": str(model.path), **_measures(measure)} for model, measure in named]
+        value["log_likelihood_ratio"] = result.log_likelihood_ratio
+    return value
+
+
+def _measures(measure: Measured) -> dict[str, Any]:
+    names = ("chars", "log_prob", "bits_per_char", "perplexity", "unknown")
+    return {name: getattr(measure, name) for name in names}
+
+
+def _figures(result: Result) -> list[str]:
+    """The cells of a row, in the order of `heading`."""
+    first = result.measures[0]
+    counts = [str(first.chars), str(first.unknown)]
+    if len(result.measures) == 1:
+        return [_number(first.bits_per_char), _number(first.log_prob), _number(first.perplexity), *counts]
+    each = (number for m in result.measures for number in (m.bits_per_char, m.log_prob))
+    return [*map(_number, each), _number(result.log_likelihood_ratio), *counts]
+
+
+def _listing(result: Result) -> str:
+    """A line for each scored character: itself, its surprisal in bits, what was likeliest there; an empty one last."""
+    lines = []
+    for character, bits, likeliest in result.places():
+        choices = (f"{escape_line(other)}\t{probability:.4f}" for other, probability in likeliest)
+        lines.append("\t".join((escape_line(character), _number(bits), *choices)))
+    return "".join(f"{line}\n" for line in (*lines, ""))
+
+
+def _painted(result: Result, show: Callable[[str], str]) -> str:
+    return heat_map((show(character), bits) for character, bits, _ in result.places())
+
+
+def _unbroken(text: str) -> str:
+    """In a pipe text stays as it is, but a row is one line."""
+    return text.replace("\n", "\\n")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _aligned(cells: Sequence[str], text: str) -> str:
+    return "".join(f"{cell:>{_WIDTH}} " for cell in cells) + f" {text}"

@@ -103,11 +103,13 @@ def folder_lock(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        with explained(folder, "lock"):
+    with explained(folder, "lock"):
+        try:
             lock.acquire()
-    except Timeout:
-        raise InputError(f"{folder} is in use by another run; wait for it or choose another --out") from None
+        except Timeout:  # an OSError too
+            raise InputError(
+                f"{folder} is in use by another run; wait for it or choose another --out"
+            ) from None
     try:
         yield
     finally:

@@ -110,7 +110,7 @@ class Planner:
         steps, seconds = step - self._since[0], self.clock.seconds() - self._since[1]
         enough = min(MEASURED_SHARE * 60 * self.budget.minutes, 3.0)
         left = (self.deadline or inf) - self.clock.seconds()
-        return (steps >= MEASURED_STEPS and seconds >= enough) or seconds > left / 4
+        return steps > 0 and ((steps >= MEASURED_STEPS and seconds >= enough) or seconds > left / 4)
 
     def _seconds_per_step(self, step: int, plan: Plan | None) -> float:
         """Measured since the last plan, all but the evaluations; the last plan's figure when nothing was."""

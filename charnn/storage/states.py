@@ -49,7 +49,7 @@ class StateStore:
         """Store a whole state durably, then drop the oldest. Raises CharnnError; the states before it then stand."""
         parts = {
             TENSORS: format_tensors({name: t.detach().cpu().contiguous() for name, t in tensors.items()}),
-            VALUES: json.dumps(values, ensure_ascii=True).encode(),
+            VALUES: json.dumps(values, ensure_ascii=True, allow_nan=False).encode(),
         }
         path = self._free_path(step)
         temporary = temporary_beside(path)
@@ -64,7 +64,7 @@ class StateStore:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
             sync_folder(self.folder)
-        self._rotate()
+        self._rotate(path)
         return path
 
     def latest(self) -> tuple[StoredState | None, list[str]]:
@@ -95,10 +95,12 @@ class StateStore:
         revisions = [_order(p)[1] for p in self.paths() if _order(p)[0] == step]
         return self.folder / f"{step:010d}-{max(revisions, default=-1) + 1}"
 
-    def _rotate(self) -> None:
+    def _rotate(self, newest: Path) -> None:
+        """Keep `newest` and the whole states before it; all that is older goes, half removed ones too."""
         remove_leftovers(self.folder)
-        whole = [p for p in self.paths() if (p / MANIFEST).is_file()]
-        for path in whole[: -self.keep]:
+        until = [p for p in self.paths() if _order(p) <= _order(newest)]
+        oldest_kept = [p for p in until if (p / MANIFEST).is_file()][-self.keep :][0]
+        for path in until[: until.index(oldest_kept)]:
             _remove(path)
 
 

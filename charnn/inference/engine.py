@@ -92,8 +92,9 @@ class Engine:
 
     def logits(self, hidden: Array) -> Array:
         """What the output layer makes of hidden states (N, H): (N, V)."""
-        product: Array = np.dot(hidden, self._output_weight.T)
-        return np.add(product, self._output_bias, out=product)
+        with np.errstate(over="ignore", invalid="ignore"):
+            product: Array = np.dot(hidden, self._output_weight.T)
+            return np.add(product, self._output_bias, out=product)
 
     def step(self, ids: Ids, state: State, buffers: Buffers) -> tuple[Array, State]:
         """The logits (B, V) of the next characters and the state, after each stream has read ids (B,)."""

@@ -31,7 +31,7 @@ from charnn.text.vocab import Vocabulary
 
 FORMAT = 1
 MODEL_FILE = "model.safetensors"
-MAX_HEADER = 4 << 20  # bytes; a vocabulary of a hundred thousand characters takes a tenth of it
+MAX_HEADER = 1 << 20  # bytes; all characters that Unicode has assigned take two thirds of it
 DTYPES = {4: "F32", 2: "F16"}  # bytes of a number: its name in the header
 BOUNDS = {"vocab_size": (1, 0x110000), "layers": (1, 64), "hidden": (1, 1 << 16), "embedding": (0, 1 << 16)}
 CHOICES = {"cell": CELLS, "nonlinearity": NONLINEARITIES}
@@ -49,8 +49,16 @@ class ModelFile:
 
 
 def model_path(path: Path) -> Path:
-    """The model file that `path` means: itself, or the one in a run's folder."""
-    return path / MODEL_FILE if path.is_dir() else path
+    """The model file that `path` means: itself, or the one in a run's folder.
+
+    Raises ModelFileError where a run's model is a link to somewhere else: a run from a stranger may hold one.
+    """
+    if not path.is_dir():
+        return path
+    file = path / MODEL_FILE
+    if file.is_symlink() and file.resolve().parent != path.resolve():
+        raise ModelFileError(f"{file} is a link out of its run: name the model's file itself")
+    return file
 
 
 def write_model(path: Path, model: ModelFile) -> None:
@@ -78,7 +86,7 @@ def read_model(path: Path) -> ModelFile:
         with _open_regular(path) as file:
             return _read(file)
     except (ValueError, SafetensorError) as error:
-        raise ModelFileError(f"{path} is not a charnn model: {_plain(error)}") from None
+        raise ModelFileError(f"{path} is no model of charnn's: {_plain(error)}; name another") from None
     except OSError as error:
         kind = CharnnError if error.errno in MACHINE_FAULTS else ModelFileError
         raise kind(f"cannot read the model {path}: {error.strerror}") from None
@@ -96,23 +104,24 @@ def _open_regular(path: Path) -> BinaryIO:
 def _read(file: BinaryIO) -> ModelFile:
     """The checks, from the cheapest on. Raises ValueError or SafetensorError."""
     size = os.fstat(file.fileno()).st_size
-    header, begin = _read_header(file, size)
+    prefix = _read_prefix(file, size)
+    header, begin = _object(_parsed(prefix[8:], "header"), "header"), len(prefix)
     about = _metadata(header)
     config = _config(about["config"])
     _check_tensors(header, weight_shapes(config), _dtype(size - begin, parameter_count(config)))
-    file.seek(0)
-    weights = _weights(file.read(size))
+    weights = _weights(prefix + file.read(size - begin))
     return ModelFile(config, _vocabulary(about["vocabulary"], config), weights, about["provenance"])
 
 
-def _read_header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
-    """The header and the place where the tensors begin."""
-    length = int.from_bytes(file.read(8), "little")
+def _read_prefix(file: BinaryIO, size: int) -> bytes:
+    """The header and its length before it: what precedes the tensors."""
+    prefix = file.read(8)
+    length = int.from_bytes(prefix, "little")
     if size < 8 or length > size - 8:
         raise ValueError("it is no safetensors file, or cut short")
     if length > MAX_HEADER:
         raise ValueError(f"its header has {length:,} bytes, more than {MAX_HEADER:,}")
-    return _object(parse_json(file.read(length)), "header"), 8 + length
+    return prefix + file.read(length)
 
 
 def _metadata(header: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +129,7 @@ def _metadata(header: dict[str, Any]) -> dict[str, Any]:
     text = _object(header.get("__metadata__"), "metadata").get("charnn")
     if not isinstance(text, str):
         raise ValueError("its metadata has no entry of charnn's")
-    about = _object(parse_json(text.encode()), "metadata of charnn")
+    about = _object(_parsed(text.encode(), "metadata"), "metadata")
     if about.get("format") != FORMAT:
         raise ValueError(
             f"its format is {about.get('format')!r}, this charnn reads {FORMAT}; try a newer charnn"
@@ -191,6 +200,13 @@ def _vocabulary(values: dict[str, Any], config: ModelConfig) -> Vocabulary:
             f"its vocabulary has {len(vocabulary)} characters, its configuration {config.vocab_size}"
         )
     return vocabulary
+
+
+def _parsed(content: bytes, name: str) -> Any:
+    try:
+        return parse_json(content)
+    except ValueError as error:
+        raise ValueError(f"its {name} is not the JSON of a model: {error}") from None
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

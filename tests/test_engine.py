@@ -1,0 +1,133 @@
+"""The NumPy engine against the textbook equations, written as naive loops in float64."""
+
+import numpy as np
+import pytest
+from helpers import random_model
+
+from charnn.config import ModelConfig
+from charnn.inference import engine as engine_module
+from charnn.inference.engine import Engine
+
+CONFIGS = [
+    ModelConfig(
+        vocab_size=7, cell=cell, nonlinearity=nonlinearity, layers=layers, hidden=5, embedding=embedding
+    )
+    for cell, nonlinearity in (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
+    for layers in (1, 2, 3)
+    for embedding in (0, 3)
+]
+IDS = np.array([3, 0, 6, 6, 1, 2, 5, 4])
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def textbook_step(config, w, layer, x, h, c):
+    """One layer, one stream: (h, c) after input x; c only for the LSTM."""
+    of_x = w[f"rnn.weight_ih_l{layer}"] @ x + w[f"rnn.bias_ih_l{layer}"]
+    of_h = w[f"rnn.weight_hh_l{layer}"] @ h + w[f"rnn.bias_hh_l{layer}"]
+    if config.cell == "lstm":
+        i, f, g, o = np.split(of_x + of_h, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        return sigmoid(o) * np.tanh(c), c
+    if config.cell == "gru":
+        (r_x, z_x, n_x), (r_h, z_h, n_h) = np.split(of_x, 3), np.split(of_h, 3)
+        z = sigmoid(z_x + z_h)
+        n = np.tanh(n_x + sigmoid(r_x + r_h) * n_h)
+        return (1 - z) * n + z * h, c
+    s = of_x + of_h
+    return (np.tanh(s) if config.nonlinearity == "tanh" else np.maximum(s, 0)), c
+
+
+def textbook_logits(stored, ids):
+    """Logits (T, V) after each of ids, in float64, from the zero state."""
+    config = stored.config
+    w = {name: weight.astype(np.float64) for name, weight in stored.weights.items()}
+    inputs = w["embedding.weight"] if config.embedding else np.eye(config.vocab_size)
+    h, c = np.zeros((2, config.layers, config.hidden))
+    logits = []
+    for i in ids:
+        x = inputs[i]
+        for layer in range(config.layers):
+            h[layer], c[layer] = textbook_step(config, w, layer, x, h[layer], c[layer])
+            x = h[layer]
+        logits.append(w["output.weight"] @ x + w["output.bias"])
+    return np.array(logits)
+
+
+def name(config):
+    return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}"
+
+
+def stepped_logits(engine, ids, batch=1):
+    state, buffers, logits = engine.initial(batch), engine.buffers(batch), []
+    for i in ids:
+        row, state = engine.step(np.broadcast_to(i, batch), state, buffers)
+        logits.append(row)
+    return np.array(logits)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=name)
+def test_engine_is_the_textbook(config):
+    stored = random_model(config, seed=1)
+    stepped = stepped_logits(Engine(config, stored.weights), IDS)
+    np.testing.assert_allclose(stepped[:, 0], textbook_logits(stored, IDS), atol=1e-5)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=name)
+def test_streams_of_a_batch_do_not_meet(config):
+    engine = Engine(config, random_model(config, seed=2).weights)
+    texts = np.stack([IDS, IDS[::-1], (IDS + 1) % 7], axis=1)  # (T, B)
+    together = stepped_logits(engine, texts, batch=3)
+    for stream in range(3):
+        alone = stepped_logits(engine, texts[:, stream])
+        np.testing.assert_allclose(together[:, stream], alone[:, 0], rtol=1e-5, atol=1e-5)
+
+
+def test_a_large_embedding_is_not_made_a_table(monkeypatch):
+    config = ModelConfig(vocab_size=7, hidden=5, embedding=3)
+    stored = random_model(config)
+    folded = stepped_logits(Engine(config, stored.weights), IDS)
+    monkeypatch.setattr(engine_module, "MAX_TABLE", 10)
+    unfolded = Engine(config, stored.weights)
+    assert unfolded._table is None
+    np.testing.assert_allclose(stepped_logits(unfolded, IDS), folded, atol=1e-6)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=name)
+def test_a_state_is_a_value(config):
+    """Stepping leaves the state it began from as it was, whatever shares the buffers."""
+    engine = Engine(config, random_model(config, seed=3).weights)
+    buffers = engine.buffers()
+    before = engine.read(IDS, engine.initial())
+    kept = [array.copy() for layer in before.layers for array in layer]
+    first, _ = engine.step(IDS[:1], before, buffers)
+    engine.step(IDS[1:2], before, buffers)
+    again, _ = engine.step(IDS[:1], before, buffers)
+    np.testing.assert_array_equal(first, again)
+    for array, copy in zip((a for layer in before.layers for a in layer), kept, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_the_zero_state_reads_the_output_layer_alone():
+    config = ModelConfig(vocab_size=7, hidden=5)
+    stored = random_model(config)
+    engine = Engine(config, stored.weights)
+    np.testing.assert_array_equal(engine.logits(engine.initial().top)[0], stored.weights["output.bias"])
+
+
+def test_weights_are_left_as_they_were():
+    config = ModelConfig(vocab_size=7, hidden=5, cell="gru", layers=2)
+    stored = random_model(config)
+    copies = {key: weight.copy() for key, weight in stored.weights.items()}
+    stepped_logits(Engine(config, stored.weights), IDS)
+    for key, weight in stored.weights.items():
+        np.testing.assert_array_equal(weight, copies[key])
+
+
+def test_saturated_gates_stay_finite():
+    config = ModelConfig(vocab_size=7, hidden=5)
+    stored = random_model(config)
+    huge = {key: weight * np.float32(1e6) for key, weight in stored.weights.items()}
+    assert np.isfinite(stepped_logits(Engine(config, huge), IDS)).all()

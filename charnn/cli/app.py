@@ -8,6 +8,7 @@ import typer
 
 from charnn import __version__
 from charnn.cli.cache import cache
+from charnn.cli.options import GroupedCommand
 from charnn.cli.sample import sample
 from charnn.cli.score import score
 from charnn.cli.terminal import escape_line, guard_streams
@@ -17,12 +18,12 @@ from charnn.errors import CharnnError, InputError
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train a character-level recurrent network on any text, sample from it, score with it.",
 )
 for command in (train, sample, score, cache):
-    app.command()(command)
+    app.command(cls=GroupedCommand)(command)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,13 +1,17 @@
-"""How options are declared: one line each, grouped in panels, defaults shown."""
+"""How options are declared, one line each, and how help shows them: in groups, as plain text.
+
+Typer's own help needs Rich's Markdown renderer, which alone takes longer to import than all else.
+"""
 
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 
 def option(
     names: str,
-    panel: str,
+    group: str,
     metavar: str | None,
     text: str,
     *,
@@ -16,10 +20,24 @@ def option(
 ) -> Any:
     """A Typer option. `names` are separated by spaces; `default` is what the help shows, if not the real one."""
     return typer.Option(
-        *names.split(),
-        rich_help_panel=panel,
-        metavar=metavar,
-        help=text,
-        show_default=default,
-        min=least,
+        *names.split(), rich_help_panel=group, metavar=metavar, help=text, show_default=default, min=least
     )
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help lists its options under the names of their groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, and the arguments before them."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if record := parameter.get_help_record(ctx):
+                name = (
+                    getattr(parameter, "rich_help_panel", None)
+                    or f"{parameter.param_type_name}s".capitalize()
+                )
+                groups.setdefault(name, []).append(record)
+        groups.setdefault("Options", groups.pop("Options", []))  # --help last
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)

@@ -102,6 +102,9 @@ class Loop:
         start = time.monotonic()
         loss = self.trainer.evaluate(lambda: self.around.pending_signal() is not None)
         yield from self._heed_signal()
+        if loss is not None and not isfinite(loss):
+            yield from self._roll_back()
+            return
         course = self.course
         course.evaluated = course.step
         self.planner.evaluated(time.monotonic() - start)
@@ -117,7 +120,7 @@ class Loop:
     def _keep_if_best(self, loss: float | None) -> None:
         """Without validation the last model counts as best."""
         if loss is not None:
-            if not isfinite(loss) or (self.course.best is not None and loss >= self.course.best):
+            if self.course.best is not None and loss >= self.course.best:
                 return
             self.course.best = loss
         self.around.write_model(self.trainer)
@@ -162,9 +165,9 @@ class Loop:
     def _roll_back(self) -> Iterator[Event]:
         """Go back to the last whole state, or the beginning, with a lower learning rate."""
         diverged_at, lr_scale, rollbacks = self.course.step, self.course.lr_scale, self.course.rollbacks + 1
+        best = self.course.best
         if rollbacks > MAX_ROLLBACKS:
-            seconds, best = self.planner.clock.seconds(), self.course.best
-            yield Finished(diverged_at, seconds, best, "diverged")
+            yield Finished(diverged_at, self.planner.clock.seconds(), best, "diverged")
             raise DivergedError(
                 f"training diverged {rollbacks} times, last at step {diverged_at}; try a lower --lr or --clip"
             )
@@ -173,6 +176,7 @@ class Loop:
         if state is not None:
             self.trainer.restore(state.tensors, Course.from_json(state.values["course"]))
         self.course.lr_scale, self.course.rollbacks = lr_scale * ROLLBACK_LR, rollbacks
+        self.course.best = best  # the model file holds it still
         self.planner.restart_measuring(self.course.step)
         path = str(state.path) if state else ""
         reason = f"diverged at step {diverged_at}; learning rate × {self.course.lr_scale:g}"

@@ -1,5 +1,6 @@
 """Where and how a network is trained: device, precision, threads, seeds."""
 
+import re
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -18,14 +19,14 @@ def choose_device(requested: str, *, cuda_count: int, has_mps: bool) -> str:
     """
     if requested == "auto":
         return "cuda" if cuda_count else "mps" if has_mps else "cpu"
-    kind, _, index = requested.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdecimal())):
+    match = re.fullmatch(r"cpu|mps|cuda(?::(0|[1-9][0-9]*))?", requested)
+    if not match:
         raise InputError(f"--device {requested!r} is unknown; use auto, cpu, cuda, cuda:N or mps")
-    if kind == "cuda" and int(index or 0) >= cuda_count:
+    if requested.startswith("cuda") and int(match[1] or 0) >= cuda_count:
         raise InputError(
             f"--device {requested}: this machine has {cuda_count} CUDA devices; use --device auto or cpu"
         )
-    if kind == "mps" and not has_mps:
+    if requested == "mps" and not has_mps:
         raise InputError("--device mps: this machine has no Metal device; use --device auto or cpu")
     return requested
 

@@ -1,0 +1,107 @@
+"""Where a network is trained; no GPU is needed to test the choice."""
+
+import pytest
+import torch
+
+from charnn.errors import InputError
+from charnn.training import device as devices
+from charnn.training.device import choose_device, choose_precision
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("requested", "cuda_count", "has_mps", "chosen"),
+    [
+        ("auto", 0, False, "cpu"),
+        ("auto", 1, False, "cuda"),
+        ("auto", 2, True, "cuda"),
+        ("auto", 0, True, "mps"),
+        ("cpu", 2, True, "cpu"),
+        ("cuda", 1, False, "cuda"),
+        ("cuda:0", 1, False, "cuda:0"),
+        ("cuda:1", 2, False, "cuda:1"),
+        ("mps", 0, True, "mps"),
+    ],
+)
+def test_choice(requested, cuda_count, has_mps, chosen):
+    assert choose_device(requested, cuda_count=cuda_count, has_mps=has_mps) == chosen
+
+
+@pytest.mark.parametrize(
+    ("requested", "cuda_count", "has_mps"),
+    [("cuda", 0, True), ("cuda:0", 0, False), ("cuda:2", 2, False), ("mps", 1, False)],
+)
+def test_a_device_that_is_not_there_is_refused_with_the_remedy(requested, cuda_count, has_mps):
+    with pytest.raises(InputError, match=f"--device {requested}: .*use --device auto or cpu"):
+        choose_device(requested, cuda_count=cuda_count, has_mps=has_mps)
+
+
+@pytest.mark.parametrize(
+    "requested",
+    [
+        "",
+        "gpu",
+        "CPU",
+        "cuda:",
+        "cuda:x",
+        "cuda:-1",
+        "cuda:1:2",
+        "mps:0",
+        "cpu:1",
+        "tpu",
+        "cuda:01",
+        "cuda:٣",
+        "a\nb",
+    ],
+)
+def test_an_unknown_device_is_refused(requested):
+    with pytest.raises(InputError, match=r"--device.*is unknown") as caught:
+        choose_device(requested, cuda_count=4, has_mps=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_this_machine():
+    assert devices.available_device("cpu") == CPU
+    assert devices.available_device("auto").type in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.parametrize("device", [CPU, torch.device("mps")])
+def test_bf16_is_for_gpus_that_compute_in_it(device):
+    assert choose_precision("auto", device) == "fp32"
+    assert choose_precision("fp32", device) == "fp32"
+    with pytest.raises(InputError, match=r"--precision bf16.*use fp32"):
+        choose_precision("bf16", device)
+
+
+@pytest.mark.parametrize(("computes", "chosen"), [(True, "bf16"), (False, "fp32")])
+def test_auto_precision_on_a_gpu(computes, chosen, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: computes)
+    gpu = torch.device("cuda:0")
+    assert choose_precision("auto", gpu) == chosen
+    assert choose_precision("fp32", gpu) == "fp32"
+
+
+def test_threads():
+    before = torch.get_num_threads()
+    assert devices.use_threads(None) == before
+    assert devices.use_threads(1) == 1
+    assert torch.get_num_threads() == 1
+
+
+def test_generators_are_restored():
+    devices.seed_everything(5)
+    torch.rand(3)
+    states = {name: state.clone() for name, state in devices.rng_states(CPU).items()}
+    drawn = torch.rand(8)
+    devices.restore_rng_states(states, CPU)
+    assert torch.equal(torch.rand(8), drawn)
+
+
+def test_a_state_made_on_a_gpu_is_restored_on_a_cpu():
+    states = {**devices.rng_states(CPU), "cuda": torch.zeros(16, dtype=torch.uint8)}
+    devices.restore_rng_states(states, CPU)
+
+
+def test_the_machines_rate_is_measured():
+    assert 0.01 < devices.machine_gflops(CPU, seconds=0.01) < 1e6

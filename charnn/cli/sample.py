@@ -1,12 +1,10 @@
 """`charnn sample`: new text on stdout, character by character as it is made."""
 
-import secrets
 from typing import Annotated
 
 from charnn.cli.inputs import read_pieces
 from charnn.cli.models import MODEL_DEFAULT, announced_model
 from charnn.cli.options import option
-from charnn.cli.sampling import Request, print_json, print_texts
 from charnn.cli.terminal import note
 from charnn.config import SampleConfig
 from charnn.errors import InputError
@@ -103,10 +101,13 @@ def sample(
 
     Example: charnn sample --prompt "ROMEO:" --temp 0.8 --length 500
     """
+    from charnn.cli.sampling import Request, print_json, print_texts
+    from charnn.inference.sampler import fresh_seed
+
     start = _start(prompt, prompt_file)
     network = announced_model(model)
     if seed is None:
-        seed = secrets.randbits(32)
+        seed = fresh_seed()
         note(f"seed: {seed}")
     configs = tuple(
         SampleConfig(length, degree, top_k, top_p, min_p, tuple(stop or ()))

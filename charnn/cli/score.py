@@ -1,23 +1,14 @@
 """`charnn score`: how likely each text is."""
 
-import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
-from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from charnn.cli.heat import note_legend
-from charnn.cli.heatmap import page
-from charnn.cli.inputs import STDIN, read_lines
 from charnn.cli.models import MODEL_DEFAULT, announced_model
 from charnn.cli.options import option
-from charnn.cli.score_output import View, heading, json_value, rendered
-from charnn.cli.scoring import Query, Result, Total
-from charnn.cli.terminal import json_line, note
 from charnn.errors import InputError
 from charnn.files import write_atomically
 
@@ -102,20 +93,25 @@ def score(
 
     Example: charnn score "To be, or not to be" "To be, or be to not"
     """
+    from charnn.cli.score_output import shown, shown_as_json, summed
+    from charnn.cli.scoring import Query
+
     _refuse_misfits(whole=whole, top=top, ordered_stretches=rank and (chars or html is not None))
     paths: list[str | None] = list(model) if model else [None]
     query = Query(tuple(map(announced_model, paths)), context, unknown, top)
-    results = _results(query, texts or [], file or [], whole)
+    results = query.results(texts or [], file or [], whole=whole)
     if not (chars or html):
         results = (result for result in results if result.kind != "stretch")
     if rank:
         results = iter(sorted(results, key=attrgetter("rank")))
-    shown = _shown_as_json(results, query, chars) if as_json else _shown(results, query, chars)
-    shown = _summed(shown, query)
+    show = shown_as_json if as_json else shown
+    shown_results = summed(show(results, query, chars), query)
     if html is None:
-        deque(shown, maxlen=0)
+        deque(shown_results, maxlen=0)
     else:
-        write_atomically(Path(html), page(shown, str(query.models[0].path)))
+        from charnn.cli.heatmap import page
+
+        write_atomically(Path(html), page(shown_results, str(query.models[0].path)))
 
 
 def _refuse_misfits(*, whole: bool, top: int, ordered_stretches: bool) -> None:
@@ -125,48 +121,3 @@ def _refuse_misfits(*, whole: bool, top: int, ordered_stretches: bool) -> None:
         raise InputError(
             "--rank orders texts, not the stretches that --whole shows; leave out --chars and --html"
         )
-
-
-def _results(query: Query, texts: list[str], files: list[str], whole: bool) -> Iterator[Result]:
-    """Results for the texts, then for the files; for standard input where neither is given."""
-    plain = [text for text in texts if text != STDIN]
-    names = files + [STDIN] * (len(texts) > len(plain) or (not texts and not files))
-    if whole:
-        yield from query.texts(plain)
-        yield from chain.from_iterable(map(query.file, names))
-    else:
-        yield from query.texts(chain(plain, chain.from_iterable(map(read_lines, names))))
-
-
-def _shown(results: Iterable[Result], query: Query, chars: bool) -> Iterator[Result]:
-    """Each result, once it stands on stdout."""
-    view = View.of_stdout(chars, query.top)
-    if view.heat:
-        note_legend()
-    if view.terminal:
-        print(heading(len(query.models)))
-    for result in results:
-        sys.stdout.write(rendered(result, view))
-        yield result
-
-
-def _shown_as_json(results: Iterable[Result], query: Query, chars: bool) -> Iterator[Result]:
-    """Each result, once it stands on stdout: of a whole file either its stretches or their sum."""
-    hidden = "file" if chars else "stretch"
-    for result in results:
-        if result.kind != hidden:
-            print(json_line(json_value(result, query.models, chars)))
-        yield result
-
-
-def _summed(results: Iterable[Result], query: Query) -> Iterator[Result]:
-    """The results; after them, where there were several, their sums on stderr."""
-    count, totals = 0, [Total()] * len(query.models)
-    for result in results:
-        if result.kind != "stretch":
-            count += 1
-            totals = [total.plus(measure) for total, measure in zip(totals, result.measures, strict=True)]
-        yield result
-    if count > 1:
-        for model, total in zip(query.models, totals, strict=True):
-            note(f"{'total' if len(totals) == 1 else model.path}: {total}")

@@ -1,13 +1,13 @@
 """Scores as lines: aligned on a terminal, tab-separated in a pipe, JSON for scripts."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from charnn.cli.heat import heat_map
-from charnn.cli.scoring import Measured, Result
-from charnn.cli.terminal import colours_in, escape, escape_line
+from charnn.cli.heat import heat_map, note_legend
+from charnn.cli.scoring import Measured, Query, Result, Total
+from charnn.cli.terminal import colours_in, escape, escape_line, json_line, note
 
 if TYPE_CHECKING:
     from charnn.inference.model import Model
@@ -15,8 +15,42 @@ if TYPE_CHECKING:
 _WIDTH = 11  # of a column on a terminal
 
 
+def shown(results: Iterable[Result], query: Query, chars: bool) -> Iterator[Result]:
+    """Each result, once it stands on stdout."""
+    view = _View.of_stdout(chars, query.top)
+    if view.heat:
+        note_legend()
+    if view.terminal:
+        print(_heading(len(query.models)))
+    for result in results:
+        sys.stdout.write(_rendered(result, view))
+        yield result
+
+
+def shown_as_json(results: Iterable[Result], query: Query, chars: bool) -> Iterator[Result]:
+    """Each result, once it stands on stdout: of a whole file either its stretches or their sum."""
+    hidden = "file" if chars else "stretch"
+    for result in results:
+        if result.kind != hidden:
+            print(json_line(_json_value(result, query.models, chars)))
+        yield result
+
+
+def summed(results: Iterable[Result], query: Query) -> Iterator[Result]:
+    """The results; after them, unless there was a single text, their sums on stderr."""
+    count, has_files, totals = 0, False, [Total()] * len(query.models)
+    for result in results:
+        if result.kind != "stretch":
+            count, has_files = count + 1, has_files or result.kind == "file"
+            totals = [total.plus(measure) for total, measure in zip(totals, result.measures, strict=True)]
+        yield result
+    if count > 1 or has_files:
+        for model, total in zip(query.models, totals, strict=True):
+            note(f"{'total' if len(totals) == 1 else model.path}: {total}")
+
+
 @dataclass(frozen=True)
-class View:
+class _View:
     """What stdout is, and how the characters of a text are shown there: as a heat map, as a list, or not."""
 
     terminal: bool
@@ -24,13 +58,13 @@ class View:
     listing: bool
 
     @classmethod
-    def of_stdout(cls, chars: bool, top: int) -> "View":
+    def of_stdout(cls, chars: bool, top: int) -> "_View":
         """A heat map needs colours; without them, and for the likeliest characters, a list serves."""
         coloured = colours_in(sys.stdout)
         return cls(sys.stdout.isatty(), chars and coloured, bool(top) or (chars and not coloured))
 
 
-def heading(models: int) -> str:
+def _heading(models: int) -> str:
     """The names of the columns, for a terminal."""
     if models == 1:
         return _aligned(["bits/char", "log prob", "perplexity", "chars", "unknown"], "text")
@@ -38,7 +72,7 @@ def heading(models: int) -> str:
     return _aligned([*each, "ratio", "chars", "unknown"], "text")
 
 
-def rendered(result: Result, view: View) -> str:
+def _rendered(result: Result, view: _View) -> str:
     """A result for stdout: its row and, where characters are shown, what each of them cost."""
     has_map = view.heat and result.score is not None
     listing = _listing(result) if view.listing and result.score is not None else ""
@@ -51,7 +85,7 @@ def rendered(result: Result, view: View) -> str:
     return f"{gap}{row}\n{listing}"
 
 
-def json_value(result: Result, models: Sequence["Model"], chars: bool) -> dict[str, Any]:
+def _json_value(result: Result, models: Sequence["Model"], chars: bool) -> dict[str, Any]:
     """A result for scripts: the figures of the first model; of several models also each one's, and their ratio."""
     value = {"text" if result.kind == "text" else "file": result.name, **_measures(result.measures[0])}
     if chars and result.score is not None:
@@ -71,7 +105,7 @@ def _measures(measure: Measured) -> dict[str, Any]:
 
 
 def _figures(result: Result) -> list[str]:
-    """The cells of a row, in the order of `heading`."""
+    """The cells of a row, in the order of `_heading`."""
     first = result.measures[0]
     counts = [str(first.chars), str(first.unknown)]
     if len(result.measures) == 1:

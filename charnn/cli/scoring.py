@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat, tee
+from itertools import chain, repeat, tee
 from math import ceil, exp, inf, log
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from charnn.cli.inputs import read_pieces
+from charnn.cli.inputs import STDIN, read_lines, read_pieces
 
 if TYPE_CHECKING:
     from charnn.inference.model import Model
@@ -110,6 +110,19 @@ class Query:
     context: str
     unknown: "Unknown"
     top: int = 0
+
+    def results(self, texts: list[str], files: list[str], *, whole: bool) -> Iterator[Result]:
+        """Results for the texts, then for the files, each line or, with `whole`, each file one text.
+
+        Standard input is a file called "-" among either; it is read where both are empty.
+        """
+        plain = [text for text in texts if text != STDIN]
+        names = files + [STDIN] * (len(texts) > len(plain) or (not texts and not files))
+        if whole:
+            yield from self.texts(plain)
+            yield from chain.from_iterable(map(self.file, names))
+        else:
+            yield from self.texts(chain(plain, chain.from_iterable(map(read_lines, names))))
 
     def texts(self, texts: Iterable[str]) -> Iterator[Result]:
         """A result for each text."""

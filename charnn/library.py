@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import Unpack, cast
 
 from charnn.config import TrainOptions
 from charnn.errors import InputError
@@ -41,7 +41,8 @@ def train(
     """
     finished: Finished | None = None
     folder = ""
-    for event in train_events([str(source) for source in corpus], options):
+    named = cast(TrainOptions, {n: str(v) if isinstance(v, Path) else v for n, v in options.items()})
+    for event in train_events([str(source) for source in corpus], named):
         if isinstance(event, Prepared):
             folder = event.folder
         if isinstance(event, Finished):

@@ -19,7 +19,7 @@ def choose_device(requested: str, *, cuda_count: int, has_mps: bool) -> str:
     """
     if requested == "auto":
         return "cuda" if cuda_count else "mps" if has_mps else "cpu"
-    match = re.fullmatch(r"cpu|mps|cuda(?::(0|[1-9][0-9]*))?", requested)
+    match = re.fullmatch(r"cpu|mps|cuda(?::(0|[1-9][0-9]{0,3}))?", requested)
     if not match:
         raise InputError(f"--device {requested!r} is unknown; use auto, cpu, cuda, cuda:N or mps")
     if requested.startswith("cuda") and int(match[1] or 0) >= cuda_count:

@@ -29,6 +29,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # least, and what it must stay belo
     "keep": (1, inf),
 }
 _POSITIVE = ("minutes", "epochs", "lr")
+_TEXTS = ("out", "val", "init_from", "device")
 
 
 def option_name(name: str) -> str:
@@ -39,6 +40,10 @@ def option_name(name: str) -> str:
 def check_options(options: TrainOptions) -> None:
     """Raise InputError naming the first option whose value makes no sense."""
     for name, value in options.items():
+        if name not in TrainOptions.__annotations__:
+            raise InputError(f"{option_name(name)} is no option of train")
+        if name in _TEXTS and not (isinstance(value, str) and value):
+            raise InputError(f"{option_name(name)} {value!r}: give a name")
         if name in _CHOICES and value not in _CHOICES[name]:
             raise InputError(f"{option_name(name)} {value!r} is unknown; use {', '.join(_CHOICES[name])}")
         if name in _RANGES:
@@ -52,14 +57,16 @@ def check_options(options: TrainOptions) -> None:
 
 
 def _check_range(name: str, value: Any, least: float, below: float) -> None:
-    number = _number(name, value)
-    if not (isfinite(number) and least <= number < below):
+    if not (isfinite(_number(name, value)) and least <= value < below):
         bound = f"from {least:g} up" if below == inf else f"from {least:g} up to, not including, {below:g}"
         raise InputError(f"{option_name(name)} {value}: give a number {bound}")
 
 
 def _number(name: str, value: Any) -> float:
+    is_whole = TrainOptions.__annotations__[name] is int
+    if isinstance(value, bool) or not isinstance(value, int if is_whole else (int, float)):
+        raise InputError(f"{option_name(name)} {value!r}: give a {'whole ' * is_whole}number")
     try:
         return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{option_name(name)} {value!r}: give a number") from None
+    except OverflowError:
+        raise InputError(f"{option_name(name)}: give a smaller number") from None

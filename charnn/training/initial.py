@@ -1,6 +1,7 @@
 """Weights to start from that another model learned: `--init-from`. Characters are matched by character."""
 
 from collections.abc import Mapping
+from math import log
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from charnn.storage.model_file import ModelFile
 from charnn.text.vocab import Vocabulary
 from charnn.training.options import option_name
 
+NEW_SHARE = 0.01  # of the probability, for all new characters together
 ARCHITECTURE = ("cell", "nonlinearity", "layers", "hidden", "embedding")
 
 
@@ -31,12 +33,15 @@ def with_architecture(options: TrainOptions, model: ModelConfig) -> TrainOptions
 def adapted_weights(model: ModelFile, vocabulary: Vocabulary) -> dict[str, Tensor]:
     """The model's weights with one row or column for each character of `vocabulary`.
 
-    A character that the model doesn't know gets the mean of the known ones: its logit is then the mean logit, far
-    below the likely ones, so that the loss on known characters hardly changes.
+    A character that the model doesn't know gets the mean of the known ones, and a bias so much lower that all new ones
+    together are given at most NEW_SHARE. (A mean logit's share is at most 1/V, by Jensen's inequality.)
     """
     weights = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
+    places = _places(model.vocabulary, vocabulary)
     for name, axis in _character_axes(model.config).items():
-        weights[name] = _matched(weights[name], axis, model.vocabulary, vocabulary)
+        weights[name] = _matched(weights[name], axis, places)
+    is_new = torch.tensor(places) < 0
+    weights["output.bias"][is_new] -= log(max(int(is_new.sum()) / (NEW_SHARE * len(model.vocabulary)), 1.0))
     return weights
 
 
@@ -46,7 +51,11 @@ def _character_axes(config: ModelConfig) -> Mapping[str, int]:
     return {**inputs, "output.weight": 0, "output.bias": 0}
 
 
-def _matched(weight: Tensor, axis: int, old: Vocabulary, new: Vocabulary) -> Tensor:
-    places = old.encode(new.characters).tolist() + [old.unknown_id] * new.has_unknown
+def _places(old: Vocabulary, new: Vocabulary) -> list[int]:
+    """The old id of each new one, or −1."""
+    return [*old.encode(new.characters).tolist(), *[old.unknown_id] * new.has_unknown]
+
+
+def _matched(weight: Tensor, axis: int, places: list[int]) -> Tensor:
     mean = weight.mean(dim=axis)
     return torch.stack([mean if i < 0 else weight.select(axis, i) for i in places], dim=axis)

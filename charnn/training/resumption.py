@@ -71,6 +71,6 @@ def _setting(config: TrainConfig, name: str) -> Any:
 def _require_same(name: str, given: Any, had: Any) -> None:
     if given != had and not (name == "precision" and given == "auto"):
         raise InputError(
-            f"{option_name(name)} {given} would change this run, which was begun with {had}; "
+            f"{option_name(name)} {given!r} would change this run, which was begun with {had!r}; "
             "leave it out, or start a new run with another --out"
         )

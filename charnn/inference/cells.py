@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from charnn.config import ModelConfig
 
 Array = NDArray[np.float32]
+SATURATION = 1e20  # times the largest weight (storage.model_file) and the widest layer, still a float32
 LayerState = tuple[Array, ...]  # (h,), for the LSTM (h, c); each (B, H)
 
 
@@ -111,9 +112,10 @@ def _rnn_tanh(layer: Layer, inputs: Array, recurrent: Array, state: LayerState) 
 
 
 def _rnn_relu(layer: Layer, inputs: Array, recurrent: Array, state: LayerState) -> LayerState:
-    """s' = max(0, U x + W s + b)."""
+    """s' = max(0, U x + W s + b), but at most SATURATION: a network that runs away stays finite."""
     hidden = inputs + recurrent
-    np.maximum(hidden, np.float32(0), out=hidden)
+    np.maximum(hidden, 0, out=hidden)
+    np.minimum(hidden, SATURATION, out=hidden)
     return (hidden,)
 
 

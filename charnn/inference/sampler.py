@@ -1,4 +1,8 @@
-"""From logits to characters: temperature, top-k, top-p, min-p, then a draw by inverse cumulative sums."""
+"""From logits to characters: temperature, then top-k, top-p and min-p, then a draw by the Gumbel trick.
+
+The greatest of logits plus temperature times Gumbel noise is a draw from softmax(logits / temperature) (Gumbel
+1954): no division, so that every temperature from 0 (greedy) to the largest float is exact and finite.
+"""
 
 import secrets
 from math import isfinite
@@ -9,12 +13,11 @@ from numpy.typing import NDArray
 from charnn.config import SampleConfig
 from charnn.errors import InputError
 from charnn.inference.cells import Array
-from charnn.inference.softmax import Doubles, shifted
+from charnn.inference.softmax import Doubles, probabilities_of
 
 ENDLESS = -1
-MAX_SHARPNESS = (
-    1e200  # 1/temperature at most: with it a product with a difference of float32 logits stays finite
-)
+MAX_TEMPERATURE = 1e300  # as good as infinite, and its products are finite
+MAX_SHARPNESS = 1e200  # 1/temperature at most: its products with differences of logits are finite
 
 
 def check_sample_config(config: SampleConfig) -> None:
@@ -54,55 +57,56 @@ def generator(seed: int, index: int) -> np.random.Generator:
 
 def probabilities(logits: Array, config: SampleConfig) -> Doubles:
     """The distributions (B, V) that characters are drawn from, for logits (B, V)."""
-    weights = weights_of(logits, config)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return weights
+    return _tempered(truncated(logits, config), config.temperature)
 
 
-def weights_of(logits: Array, config: SampleConfig) -> Doubles:
-    """Probabilities but for a factor a row: tempered, then truncated."""
-    below = shifted(logits)
-    if config.temperature == 0:
-        return _greedy(below)
-    if config.temperature != 1:
-        below *= min(1 / config.temperature, MAX_SHARPNESS)
-    weights = np.exp(below, out=below)
-    if config.top_k or config.top_p < 1 or config.min_p:
-        _truncate(weights, config)
-    return weights
+def _tempered(logits: Array | Doubles, temperature: float) -> Doubles:
+    """The distributions (B, V) of logits divided by the temperature."""
+    if temperature == 0:
+        certain: Doubles = np.eye(logits.shape[1])[logits.argmax(axis=1)]
+        return certain
+    greatest = logits.max(axis=1, keepdims=True)
+    below: Doubles = np.subtract(logits, greatest, dtype=np.float64)
+    return probabilities_of(below * min(1 / temperature, MAX_SHARPNESS))
 
 
-def _greedy(below: Doubles) -> Doubles:
-    """All weight on the likeliest, the first of equals."""
-    weights = np.zeros_like(below)
-    weights[np.arange(len(below)), below.argmax(axis=1)] = 1
-    return weights
+def truncates(config: SampleConfig) -> bool:
+    """Whether anything is cut off."""
+    return config.top_k > 0 or config.top_p < 1 or config.min_p > 0
 
 
-def _truncate(weights: Doubles, config: SampleConfig) -> None:
-    """Zero the weights that top-k, then top-p, then min-p cut off; in place.
+def truncated(logits: Array, config: SampleConfig) -> Array:
+    """Logits (B, V), those that top-k, then top-p, then min-p cut off at −∞.
 
-    Each keeps the likeliest: a beginning of the sorted weights, of equals the first in the vocabulary first.
-    top-p keeps the fewest whose sum is at least that share of what top-k left; min-p those of at least that
-    share of the likeliest.
+    Each keeps the likeliest, which are a beginning of the sorted logits; of equals the first in the vocabulary
+    come first. top-p keeps the fewest whose probability is that share of what top-k left; min-p those with at
+    least that share of the likeliest's probability.
     """
-    order = np.argsort(-weights, axis=1, kind="stable")
-    ranked = np.take_along_axis(weights, order, axis=1)
+    if not truncates(config):
+        return logits
+    order = np.argsort(-logits, axis=1, kind="stable")
+    ranked = np.take_along_axis(_tempered(logits, config.temperature), order, axis=1)
+    cut = np.zeros(logits.shape, bool)
     if config.top_k:
-        ranked[:, config.top_k :] = 0
+        cut[:, config.top_k :] = True
+        ranked[cut] = 0
+    sums = ranked.cumsum(axis=1)
     if config.top_p < 1:
-        sums = ranked.cumsum(axis=1)
-        ranked[(sums - ranked) >= config.top_p * sums[:, -1:]] = 0
-    ranked[ranked < config.min_p * ranked[:, :1]] = 0
-    np.put_along_axis(weights, order, ranked, axis=1)
+        cut |= sums - ranked >= config.top_p * sums[:, -1:]
+    cut |= ranked < config.min_p * ranked[:, :1]
+    kept = np.empty_like(cut)
+    np.put_along_axis(kept, order, ~cut, axis=1)
+    return np.where(kept, logits, np.float32(-np.inf))
 
 
-def draw(weights: Doubles, uniforms: Doubles) -> NDArray[np.intp]:
-    """For each row of weights (B, V) the id at which the cumulative sum passes that share of the whole; (B,).
+def fill_noise(noise: Doubles, numbers: np.random.Generator, temperature: float) -> None:
+    """Fill `noise` with the temperature times standard Gumbel numbers."""
+    numbers.standard_exponential(out=noise)
+    np.log(noise, out=noise)
+    noise *= -min(temperature, MAX_TEMPERATURE)
 
-    A share below 1 stays below the whole in float64 too, so that an id with weight 0 is never drawn.
-    """
-    sums = np.add.accumulate(weights, axis=1)
-    passed = sums <= (uniforms * sums[:, -1])[:, None]
-    ids: NDArray[np.intp] = np.add.reduce(passed, axis=1, dtype=np.intp)
+
+def draw(logits: Array, noise: Doubles) -> NDArray[np.intp]:
+    """An id for each row of logits (B, V), with noise (B, V) from `fill_noise`; (B,)."""
+    ids: NDArray[np.intp] = (logits + noise).argmax(axis=1)
     return ids

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from charnn.config import SampleConfig
 from charnn.inference.cells import Array
 from charnn.inference.engine import Engine, State
-from charnn.inference.sampler import ENDLESS, draw, generator, weights_of
+from charnn.inference.sampler import ENDLESS, draw, fill_noise, generator, truncated, truncates
 from charnn.inference.softmax import Doubles, log_probs_of
 from charnn.inference.stops import StopFilter
 from charnn.text.vocab import UNKNOWN_ID, Vocabulary
 
-UNIFORMS = 64  # drawn at a time: a call for each would cost more than the number
+NOISE = 4096  # numbers for each sample, made at a time: calls cost more than numbers
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,13 @@ class Streams:
         *,
         record: bool = False,
     ) -> None:
-        batch = len(generators)
+        batch, ids = len(generators), engine.config.vocab_size
         self._engine, self._config, self._unknown_id = engine, config, unknown_id
+        self._truncates = truncates(config)
         self._generators = generators
         self._buffers = engine.buffers(batch)
         self._state = start.repeated(batch)
-        self._uniforms = np.empty((batch, UNIFORMS))
+        self._noise = np.empty((batch, max(1, NOISE // ids), ids))
         self._drawn = 0
         self._ids = np.empty(0, np.intp)
         self._record = record
@@ -70,32 +71,34 @@ class Streams:
         if self._drawn:
             self._state = self._engine.advance(self._ids, self._state, self._buffers)
         logits = self._engine.logits(self._state.top)
-        self._ids = draw(weights_of(self._drawable(logits), self._config), self._next_uniforms())
+        noise = self._next_noise()
+        self._ids = draw(self._truncated(logits) if self._truncates else logits, noise)
         if self._record:
             self.log_probs.append(log_probs_of(logits, self._ids))
         return self._ids
 
     def keep(self, chosen: NDArray[np.intp]) -> None:
         """Go on with some of the streams only."""
-        self._state, self._ids = self._state.rows(chosen), self._ids[chosen]
-        self._uniforms = self._uniforms[chosen]
+        self._state, self._ids, self._noise = self._state.rows(chosen), self._ids[chosen], self._noise[chosen]
         self._generators = [self._generators[i] for i in chosen]
 
-    def _drawable(self, logits: Array) -> Array:
-        """The logits, the unknown character's at −∞: there is nothing to write for it."""
-        if self._unknown_id == UNKNOWN_ID:
-            return logits
-        logits = logits.copy()
-        logits[:, self._unknown_id] = -np.inf
-        return logits
+    def _truncated(self, logits: Array) -> Array:
+        """What top-k, top-p and min-p leave, the unknown character not counted."""
+        if self._unknown_id != UNKNOWN_ID:
+            logits = logits.copy()
+            logits[:, self._unknown_id] = -np.inf
+        return truncated(logits, self._config)
 
-    def _next_uniforms(self) -> Doubles:
-        column = self._drawn % UNIFORMS
-        if column == 0:
-            for row, numbers in enumerate(self._generators):
-                numbers.random(out=self._uniforms[row])
+    def _next_noise(self) -> Doubles:
+        """Noise (B, V) for one step; the unknown character's is −∞: there is nothing to write for it."""
+        step = self._drawn % self._noise.shape[1]
+        if step == 0:
+            for row, numbers in zip(self._noise, self._generators, strict=True):
+                fill_noise(row, numbers, self._config.temperature)
+            if self._unknown_id != UNKNOWN_ID:
+                self._noise[:, :, self._unknown_id] = -np.inf
         self._drawn += 1
-        return self._uniforms[:, column]
+        return self._noise[:, step]
 
 
 def write(streams: Streams, characters: str, config: SampleConfig) -> Iterator[str]:

@@ -1,0 +1,125 @@
+"""The program as a whole: help, version, exit codes, errors of one line."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import typer
+from cli import CHARNN, environment, piped
+from helpers import random_model, written
+
+from charnn import __version__
+from charnn.cli import app
+from charnn.config import ModelConfig, SampleConfig
+from charnn.errors import CharnnError, InputError
+
+COMMANDS = ("train", "sample", "score", "cache")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return str(written(tmp_path_factory.mktemp("app"), random_model(ModelConfig(vocab_size=70, hidden=8))))
+
+
+def imported_by(*arguments):
+    """The modules that a command has imported when it is done."""
+    watch = "import sys, atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+    run = f"{watch}; sys.argv[1:] = {list(arguments)!r}; from charnn.cli.app import main; main()"
+    ended = subprocess.run([sys.executable, "-c", run], env=environment(), capture_output=True, check=False)
+    return set(ended.stderr.decode().splitlines()[-1].split())
+
+
+def test_version():
+    ended = piped("--version")
+    assert (ended.returncode, ended.stdout.decode()) == (0, f"charnn {__version__}\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_a_text_for_every_option(command):
+    ended = piped(command, "--help")
+    assert ended.returncode == 0 and f"Example: charnn {command}" in ended.stdout.decode()
+    parameters = typer.main.get_command(app.app).commands[command].params
+    assert parameters and all(parameter.help for parameter in parameters)
+
+
+def test_help_shows_the_defaults_that_the_configuration_holds():
+    text = piped("sample", "-h", env={"COLUMNS": "200"}).stdout.decode()
+    assert f"[default: {SampleConfig().length}]" in text
+
+
+def test_help_is_grouped():
+    text = piped("sample", "--help").stdout.decode()
+    assert text.index("How characters are drawn:") < text.index("--top-k") < text.index("What is shown:")
+
+
+def test_help_and_usage_errors_import_nothing_heavy():
+    for arguments in (["--help"], ["sample", "--help"], ["score", "--nothing"]):
+        assert not {"numpy", "torch", "rich.console"} & imported_by(*arguments)
+
+
+def test_sampling_and_scoring_never_import_torch(model):
+    for arguments in (["sample", "-m", model, "-l", "3"], ["score", "-m", model, "ab"]):
+        modules = imported_by(*arguments)
+        assert "numpy" in modules and "torch" not in modules
+
+
+@pytest.mark.parametrize("arguments", [["sample", "--nothing"], ["nothing"], ["sample", "-l", "many"], []])
+def test_bad_usage_is_2(arguments):
+    ended = piped(*arguments)
+    assert ended.returncode == 2 and b"Usage: charnn" in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [[b"sample", b"-p", b"a\xff"], [b"score", b"\xff"], [b"\xff"]])
+def test_bytes_that_are_no_text_are_2(arguments):
+    ended = piped(*arguments)
+    assert ended.returncode == 2 and ended.stderr.startswith(b"charnn: argument ")
+    assert ended.stderr.count(b"\n") == 1 and rb"\xff" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (InputError("no such thing"), 2, "charnn: no such thing\n"),
+        (CharnnError("disk\nfull\x1b"), 1, "charnn: disk\\nfull\\x1b\n"),
+        (MemoryError(), 1, "charnn: out of memory\n"),
+        (OSError(5, "Input/output error"), 1, "charnn: [Errno 5] Input/output error\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_errors_become_one_line_and_an_exit_code(monkeypatch, capsys, error, code, message):
+    def failing(**_):
+        raise error
+
+    monkeypatch.setattr(app, "app", failing)
+    monkeypatch.setattr(app, "guard_streams", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["charnn"])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == code
+    assert capsys.readouterr().err == message
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_signals_end_it_quietly(model, number, code):
+    command = [*CHARNN, "sample", "-m", model, "-l", "-1", "--seed", "1"]
+    child = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout.read(10)
+    child.send_signal(number)
+    _, stderr = child.communicate(timeout=20)
+    assert child.returncode == code
+    assert b"Traceback" not in stderr
+
+
+def test_completion_scripts_are_there():
+    assert b"_CHARNN_COMPLETE" in piped("--show-completion", "bash").stdout
+
+
+def test_help_is_quick():
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        piped("--help")
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.5

@@ -1,0 +1,239 @@
+"""`charnn sample`: what each option changes, and nothing else."""
+
+import json
+import re
+from itertools import chain
+
+import pytest
+from cli import in_process, in_terminal, piped, shell
+from helpers import ALPHABET, random_model, written
+
+import charnn
+from charnn.cli.sampling import _first_lines
+from charnn.config import ModelConfig, SampleConfig
+from charnn.errors import InputError, UnknownCharacterError
+
+CONFIG = ModelConfig(vocab_size=len(ALPHABET), hidden=16)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return str(written(tmp_path_factory.mktemp("sample"), random_model(CONFIG, seed=1)))
+
+
+@pytest.fixture(scope="module")
+def model(path):
+    return charnn.load(path)
+
+
+@pytest.fixture
+def sample(path, capsys):
+    """Run `charnn sample` with seed 3 and 40 characters; gives stdout."""
+    return lambda *more: in_process(capsys, "sample", "-m", path, "--seed", "3", "-l", "40", *more)[0]
+
+
+@pytest.fixture
+def notes(path, capsys):
+    """As `sample`, but gives stderr."""
+    return lambda *more: in_process(capsys, "sample", "-m", path, "--seed", "3", "-l", "40", *more)[1]
+
+
+def json_lines(output):
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_one_sample_is_exactly_its_characters(path, model):
+    ended = piped("sample", "-m", path, "--seed", "3", "-l", "40", "-p", "To be")
+    assert ended.stdout.decode() == "To be" + model.sample("To be", length=40, seed=3)
+
+
+def test_a_terminal_gets_a_final_newline(path, model):
+    shown, _ = in_terminal("sample", "-m", path, "--seed", "3", "-l", "40")
+    assert shown.decode() == model.sample(length=40, seed=3).removesuffix("\n") + "\n"
+
+
+def test_characters_come_as_they_are_made(path):
+    ended = shell(f"$CHARNN sample -m {path} --seed 3 -l -1 | head -c 2000 | wc -c")
+    assert ended.stdout.strip() == b"2000"
+
+
+@pytest.mark.parametrize("name", ["-p", "--prompt", "--prime"])
+def test_the_prompt_is_echoed_and_changes_what_follows(sample, model, name):
+    assert sample(name, "To be") == "To be" + model.sample("To be", length=40, seed=3)
+
+
+def test_no_echo_leaves_only_what_was_made(sample, model):
+    assert sample("-p", "To be", "--no-echo") == model.sample("To be", length=40, seed=3)
+
+
+def test_a_prompt_from_a_file_is_taken_as_it_is(sample, model, path, tmp_path):
+    file = tmp_path / "prompt.txt"
+    file.write_text("To be\n")
+    expected = "To be\n" + model.sample("To be\n", length=40, seed=3)
+    assert sample("--prompt-file", str(file)) == expected
+    given = piped("sample", "-m", path, "--seed", "3", "-l", "40", "--prompt-file", "-", input=b"To be\n")
+    assert given.stdout.decode() == expected
+
+
+def test_the_defaults_are_the_configurations(path, capsys, model):
+    out, _ = in_process(capsys, "sample", "-m", path, "--seed", "3")
+    assert out == model.sample(seed=3) and len(out) == SampleConfig().length
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["-t", "0.5"], {"temperature": 0.5}),
+        (["--temp", "0"], {"temperature": 0.0}),
+        (["--temperature", "1e30"], {"temperature": 1e30}),
+        (["--temp", "1e-30"], {"temperature": 1e-30}),
+        (["--top-k", "3"], {"top_k": 3}),
+        (["--top-p", "0.3"], {"top_p": 0.3}),
+        (["--min-p", "0.5"], {"min_p": 0.5}),
+        (["--length", "7"], {"length": 7}),
+        (["--length", "0"], {"length": 0}),
+        (["--seed", "4"], {"seed": 4}),
+        (["--stop", "a", "--stop", "e"], {"stop": ("a", "e")}),
+    ],
+)
+def test_options_reach_the_library(sample, model, arguments, options):
+    given = {"length": 40, "seed": 3, **options}
+    assert sample(*arguments) == model.sample(**given) != model.sample(length=40, seed=3)
+
+
+def test_top_k_0_is_off(sample):
+    assert sample("--top-k", "0") == sample()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-t", "-1"],
+        ["-t", "nan"],
+        ["-t", "inf"],
+        ["-t", "0.5", "-t", "-1"],
+        ["--top-k", "-1"],
+        ["--top-p", "0"],
+        ["--top-p", "1.5"],
+        ["--top-p", "nan"],
+        ["--min-p", "1"],
+        ["--min-p", "-0.1"],
+        ["-l", "-2"],
+        ["-l", "-1", "-n", "2"],
+        ["-l", "-1", "--json"],
+        ["--stop", ""],
+        ["-p", "a", "--prompt-file", "b"],
+        ["--prompt-file", "missing.txt"],
+        ["-m", ""],
+    ],
+)
+def test_impossible_options_are_refused_before_anything_is_written(sample, capsys, arguments):
+    with pytest.raises(InputError) as error:
+        sample(*arguments)
+    assert "\n" not in str(error.value)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_strange_character_in_a_prompt_is_named_before_anything_is_written(sample, capsys):
+    with pytest.raises(UnknownCharacterError, match=r"U\+65E5"):
+        sample("-p", "a日")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_prompt_file_must_be_utf8(sample, tmp_path):
+    file = tmp_path / "latin.txt"
+    file.write_bytes(b"caf\xe9 au lait")
+    with pytest.raises(InputError, match="0xE9 at offset 3"):
+        sample("--prompt-file", str(file))
+
+
+def test_a_fresh_seed_is_said_and_gives_the_same_text(path, capsys):
+    out, err = in_process(capsys, "sample", "-m", path, "-l", "40")
+    seed = re.search(r"seed: (\d+)", err).group(1)
+    assert in_process(capsys, "sample", "-m", path, "-l", "40", "--seed", seed)[0] == out
+    assert in_process(capsys, "sample", "-m", path, "-l", "40")[0] != out
+
+
+def test_several_samples_stand_apart_and_headings_go_to_stderr(sample, notes, model):
+    texts = [one.text for one in model.sample_many(3, "To be", length=40, seed=3)]
+    assert sample("-n", "3", "-p", "To be") == "\n\n".join(f"To be{text}" for text in texts)
+    assert notes("-n", "3").count("sample ") == 3
+
+
+def test_a_sample_that_ends_its_line_is_followed_by_one_blank_line(sample):
+    out = sample("-n", "2", "--lines", "1", "-l", "500")
+    assert out.count("\n\n") == 1 and "\n\n\n" not in out and out.count("\n") == 3
+
+
+def test_a_sweep_is_a_sample_for_each_temperature(sample, notes, model):
+    texts = [model.sample(length=40, seed=3, temperature=degree) for degree in (0.5, 1.1)]
+    assert sample("--temp", "0.5", "--temp", "1.1") == "\n\n".join(texts)
+    assert "temperature 0.5" in notes("--temp", "0.5", "--temp", "1.1")
+    assert len(json_lines(sample("--temp", "0.5", "--temp", "1.1", "-n", "2", "--json"))) == 4
+
+
+def test_json_has_the_contracts_fields(sample, model):
+    [first, second] = json_lines(sample("--json", "-n", "2", "-p", "To be", "--stop", "a"))
+    assert list(first) == ["index", "text", "log_prob", "chars", "temperature", "seed", "stopped"]
+    assert (first["index"], second["index"]) == (0, 1)
+    for one in (first, second):
+        assert one["chars"] == len(one["text"]) and one["stopped"] == (one["chars"] < 40)
+        assert one["log_prob"] == pytest.approx(model.score(one["text"], context="To be").log_prob, abs=1e-4)
+        assert (one["temperature"], one["seed"]) == (1.0, 3)
+
+
+def test_lines_end_a_stream_and_each_of_many(sample, model):
+    whole = model.sample(length=500, seed=3)
+    first_two = "".join(line + "\n" for line in whole.split("\n")[:2])
+    assert sample("-l", "500", "--lines", "2") == first_two
+    [one] = json_lines(sample("-l", "500", "--lines", "2", "--json"))
+    assert one["text"] == first_two
+    assert one["log_prob"] == pytest.approx(model.score(first_two).log_prob, abs=1e-4)
+    assert sample("-l", "5", "--lines", "9") == sample("-l", "5")
+
+
+def test_lines_end_an_endless_sample(sample):
+    assert sample("-l", "-1", "--lines", "3").count("\n") == 3
+
+
+def test_first_lines_ends_at_once():
+    endless = chain([("a", 0.0), ("\n", 0.0)], iter(lambda: pytest.fail("read too far"), None))
+    assert list(_first_lines(endless, 1)) == [("a", 0.0), ("\n", 0.0)]
+
+
+def test_best_of_keeps_the_likeliest_per_character(sample, notes, model):
+    drawn = list(model.sample_many(6, length=40, seed=3))
+    best = [max(group, key=lambda one: one.log_prob / one.chars) for group in (drawn[:3], drawn[3:])]
+    lines = json_lines(sample("--best-of", "3", "-n", "2", "--json"))
+    assert [line["text"] for line in lines] == [one.text for one in best]
+    assert [line["index"] for line in lines] == [0, 1]
+    assert "best of 3: " in notes("--best-of", "3")
+
+
+def test_an_empty_sample_is_never_the_best(sample):
+    lines = json_lines(sample("--best-of", "40", "--stop", "e", "--json"))
+    assert lines[0]["chars"] > 0
+
+
+def test_colours_come_on_a_terminal_and_change_nothing_else(path):
+    arguments = ("sample", "-m", path, "--seed", "3", "-l", "40", "-p", "To be")
+    plain, _ = in_terminal(*arguments)
+    coloured, _ = in_terminal(*arguments, "--color")
+    assert COLOUR.search(coloured.decode()) and COLOUR.sub("", coloured.decode()) == plain.decode()
+    several, _ = in_terminal(*arguments, "--color", "-n", "2")
+    assert COLOUR.search(several.decode())
+
+
+@pytest.mark.parametrize("wish", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_colours_that_are_not_wanted_stay_away(path, wish):
+    shown, _ = in_terminal("sample", "-m", path, "--seed", "3", "-l", "40", "--color", **wish)
+    assert b"\x1b" not in shown
+
+
+def test_colours_stay_out_of_a_pipe_unless_forced(path):
+    arguments = ("sample", "-m", path, "--seed", "3", "-l", "40")
+    plain = piped(*arguments).stdout.decode()
+    assert piped(*arguments, "--color").stdout.decode() == plain
+    forced = piped(*arguments, "--color", env={"FORCE_COLOR": "1"}).stdout.decode()
+    assert forced != plain and COLOUR.sub("", forced) == plain

@@ -19,7 +19,11 @@ VALIDATION_LANES = 8
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network. `embedding` 0 means one-hot input; `nonlinearity` is the vanilla RNN's."""
+    """The network. `embedding` 0 means one-hot input; `nonlinearity` is the vanilla RNN's.
+
+    With `ngrams` n ≥ 2 the embeddings of the 2-gram … n-gram that end at a character are added to its own, each order
+    from a hashed table of `ngram_rows` rows (a power of two); in training each is left out with `ngram_dropout`.
+    """
 
     vocab_size: int
     cell: Cell = "lstm"
@@ -27,6 +31,9 @@ class ModelConfig:
     layers: int = 1
     hidden: int = 256
     embedding: int = 0
+    ngrams: int = 0
+    ngram_rows: int = 0
+    ngram_dropout: float = 0.0
     dropout: float = 0.0
 
     @property
@@ -108,6 +115,9 @@ class TrainOptions(TypedDict, total=False):
     layers: int
     hidden: int
     embedding: int
+    ngrams: int
+    ngram_rows: int
+    ngram_dropout: float
     dropout: float
     batch_size: int
     seq_length: int

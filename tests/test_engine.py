@@ -5,7 +5,7 @@ import pytest
 from helpers import random_model
 
 from charnn.config import ModelConfig
-from charnn.inference import engine as engine_module
+from charnn.inference import first_input
 from charnn.inference.engine import Engine
 
 CONFIGS = [
@@ -15,6 +15,11 @@ CONFIGS = [
     for cell, nonlinearity in (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
     for layers in (1, 2, 3)
     for embedding in (0, 3)
+]
+NGRAM_CONFIGS = [
+    ModelConfig(vocab_size=7, cell=cell, hidden=5, embedding=3, ngrams=ngrams, ngram_rows=8)
+    for cell in ("lstm", "gru", "rnn")
+    for ngrams in (2, 5)
 ]
 IDS = np.array([3, 0, 6, 6, 1, 2, 5, 4])
 
@@ -57,7 +62,7 @@ def textbook_logits(stored, ids):
 
 
 def name(config):
-    return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}"
+    return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}-{config.ngrams}"
 
 
 def stepped_logits(engine, ids, batch=1):
@@ -75,7 +80,7 @@ def test_engine_is_the_textbook(config):
     np.testing.assert_allclose(stepped[:, 0], textbook_logits(stored, IDS), atol=1e-5)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=name)
+@pytest.mark.parametrize("config", CONFIGS + NGRAM_CONFIGS, ids=name)
 def test_streams_of_a_batch_do_not_meet(config):
     engine = Engine(config, random_model(config, seed=2).weights)
     texts = np.stack([IDS, IDS[::-1], (IDS + 1) % 7], axis=1)  # (T, B)
@@ -89,13 +94,13 @@ def test_a_large_embedding_is_not_made_a_table(monkeypatch):
     config = ModelConfig(vocab_size=7, hidden=5, embedding=3)
     stored = random_model(config)
     folded = stepped_logits(Engine(config, stored.weights), IDS)
-    monkeypatch.setattr(engine_module, "MAX_TABLE", 10)
+    monkeypatch.setattr(first_input, "MAX_TABLE", 10)
     unfolded = Engine(config, stored.weights)
-    assert unfolded._table is None
+    assert unfolded._first_input._table is None
     np.testing.assert_allclose(stepped_logits(unfolded, IDS), folded, atol=1e-6)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=name)
+@pytest.mark.parametrize("config", CONFIGS + NGRAM_CONFIGS, ids=name)
 def test_a_state_is_a_value(config):
     """Stepping leaves the state it began from as it was, whatever shares the buffers."""
     engine = Engine(config, random_model(config, seed=3).weights)

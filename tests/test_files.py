@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import processes
 import pytest
+from torture import processes
 
 from charnn import files
 from charnn.errors import CharnnError, InputError
@@ -94,7 +94,12 @@ def test_a_limit_on_file_sizes_is_an_error_that_names_the_file(old: Path) -> Non
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "write_atomically(Path(sys.argv[1]), [bytes(5000)])"
     )
-    run = processes.run(old.parent, str(old), command=[sys.executable, "-c", script])
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(old)],
+        env=processes.environment(old.parent),
+        capture_output=True,
+        text=True,
+    )
     assert f"CharnnError: cannot write {old}: File too large" in run.stderr
     assert old.read_bytes() == b"old"
     assert list(old.parent.iterdir()) == [old]

@@ -21,6 +21,11 @@ CONFIGS = [
     for layers in (1, 2, 3)
     for embedding in (0, 3)
 ]
+NGRAM_CONFIGS = [
+    ModelConfig(vocab_size=6, cell=cell, hidden=5, embedding=3, ngrams=ngrams, ngram_rows=8)
+    for cell in ("lstm", "gru", "rnn")
+    for ngrams in (2, 4)
+]
 IDS = torch.tensor([[3, 0], [5, 5], [1, 2], [4, 0], [0, 3], [2, 2], [5, 1]])  # (T, N)
 
 
@@ -30,10 +35,11 @@ def one_thread():
 
 
 def name(config: ModelConfig) -> str:
-    return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}"
+    return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}-{config.ngrams}"
 
 
 each_config = pytest.mark.parametrize("config", CONFIGS, ids=name)
+with_ngrams = pytest.mark.parametrize("config", CONFIGS + NGRAM_CONFIGS, ids=name)
 
 
 def network_of(config: ModelConfig, seed: int = 1, scale: float = 0.6) -> Network:
@@ -46,7 +52,8 @@ def network_of(config: ModelConfig, seed: int = 1, scale: float = 0.6) -> Networ
 
 
 def random_state(network: Network, batch: int) -> State:
-    return tuple(torch.randn_like(part) for part in network.initial_state(batch))
+    state = network.initial_state(batch)
+    return tuple(torch.randn_like(part) if part.is_floating_point() else part for part in state)
 
 
 # The textbook: one layer, one step. Every product and gate on its own.
@@ -133,7 +140,7 @@ def test_vanilla_is_the_tutorials_equations(nonlinearity):
         np.testing.assert_allclose(probabilities[t, 0].numpy(), o, atol=1e-12)
 
 
-@each_config
+@with_ngrams
 def test_step_by_step_equals_the_whole_sequence(config):
     network = network_of(config)
     state = random_state(network, 2)
@@ -174,14 +181,14 @@ def test_a_wrong_gradient_is_noticed():
         gradcheck(loss, list(network.parameters()), atol=2e-6, rtol=1e-3, fast_mode=True)
 
 
-@each_config
+@with_ngrams
 def test_names_and_shapes_are_the_model_files(config):
     weights = Network(config).state_dict()
     assert {key: tuple(value.shape) for key, value in weights.items()} == weight_shapes(config)
     assert sum(value.numel() for value in weights.values()) == parameter_count(config)
 
 
-@each_config
+@with_ngrams
 def test_the_numpy_engine_agrees(config):
     """Within 1e-4 in log-probability, in float32 as both are used."""
     network = network_of(config, seed=3, scale=0.4).float().eval()
@@ -197,7 +204,7 @@ def test_the_numpy_engine_agrees(config):
         torch.testing.assert_close(found, expected[t], rtol=0, atol=1e-4)
 
 
-@each_config
+@with_ngrams
 def test_streams_of_a_batch_do_not_meet(config):
     network = network_of(config)
     state = random_state(network, 2)

@@ -51,6 +51,14 @@ def test_a_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert torch.equal(state.tensors["w"], weight)
 
 
+def test_tensors_that_share_memory_are_each_saved(tmp_path: Path) -> None:
+    """The zero state of an LSTM, say, before the first step."""
+    store, zeros = StateStore(tmp_path / "resume", keep=2), torch.zeros(2, 3)
+    store.save(0, {"h": zeros, "c": zeros, "row": zeros[1]}, {})
+    state, _ = store.latest()
+    assert state is not None and [t.numel() for _, t in sorted(state.tensors.items())] == [6, 6, 3]
+
+
 def test_no_states(tmp_path: Path) -> None:
     assert StateStore(tmp_path / "none", keep=2).latest() == (None, [])
 

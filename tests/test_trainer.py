@@ -54,8 +54,12 @@ def trainer_of(corpus, **changes: object) -> Trainer:
     return trainer
 
 
+def parameters(trainer: Trainer) -> list[torch.nn.Parameter]:
+    return list(trainer.network.parameters())
+
+
 def gradients(trainer: Trainer) -> list[torch.Tensor]:
-    return [parameter.grad.clone() for parameter in trainer.parameters]
+    return [parameter.grad.clone() for parameter in parameters(trainer)]
 
 
 def unclipped(trainer: Trainer, step: int) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -66,7 +70,7 @@ def unclipped(trainer: Trainer, step: int) -> tuple[list[torch.Tensor], torch.Te
         row, state = trainer.network(ids[None], state)
         rows.append(row)
     loss = cross_entropy(torch.cat(rows).flatten(0, 1), torch.from_numpy(window.targets).flatten())
-    return list(torch.autograd.grad(loss, trainer.parameters)), loss.detach()
+    return list(torch.autograd.grad(loss, parameters(trainer))), loss.detach()
 
 
 @pytest.mark.parametrize(("cell", "nonlinearity"), CELLS)
@@ -124,19 +128,22 @@ def test_biases_do_not_decay(corpus):
     plain, decayed = trainer_of(corpus, weight_decay=0.0), trainer_of(corpus, weight_decay=10.0)
     plain.step()
     decayed.step()
-    pairs = zip(plain.parameters, decayed.parameters, strict=True)
+    pairs = zip(parameters(plain), parameters(decayed), strict=True)
     for one, other in pairs:
         assert torch.equal(one, other) == (one.ndim == 1)
 
 
 def test_the_learning_rate_is_the_schedules(corpus):
-    trainer = trainer_of(corpus)
+    """Adam's first step moves a weight by the rate, whatever its gradient."""
+    trainer = trainer_of(corpus, weight_decay=0.0)
     trainer.course.lr_scale = 0.5
     trainer.course.step = 50
     middle = 0.5 * 0.05 * (0.01 + 0.99 / 2)
     assert trainer.lr == pytest.approx(middle)
+    before = [parameter.detach().clone() for parameter in parameters(trainer)]
     trainer.step()
-    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(middle)
+    moved = [(now - then).abs().max() for now, then in zip(parameters(trainer), before, strict=True)]
+    assert float(max(moved)) == pytest.approx(middle, rel=1e-3)
 
 
 def test_averages_are_means_since_the_last_restart(corpus):
@@ -182,7 +189,7 @@ def test_a_poisoned_weight_is_noticed_at_the_next_step(poison, corpus):
     trainer.step()
     assert trainer.is_healthy
     with torch.no_grad():
-        trainer.parameters[0][0, :] = poison
+        parameters(trainer)[0][0, :] = poison
     trainer.step()
     assert not trainer.is_healthy
 
@@ -230,12 +237,9 @@ def test_everything_the_next_step_depends_on_is_in_the_tensors(corpus):
     names = trainer.tensors().keys()
     for name, _ in trainer.network.named_parameters():
         assert f"network.{name}" in names
-    moments = {
-        f"optimizer.{i}.{key}"
-        for i in range(len(trainer.parameters))
-        for key in ("exp_avg", "exp_avg_sq", "step")
-    }
-    assert moments <= names
+    for moment in ("exp_avg", "exp_avg_sq", "step"):
+        held = [name for name in names if name.startswith("optimizer.") and name.endswith(f".{moment}")]
+        assert len(held) == len(parameters(trainer))
     assert {"state.0", "state.1", "rng.cpu", "sums"} <= names
 
 

@@ -1,23 +1,29 @@
 """The network stepped in NumPy: no torch, starts at once. Weights are immutable, the state is a value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charnn.config import GATES, ModelConfig
-from charnn.inference.cells import Array, Layer, LayerState, cell_step, prepared_layer
+from charnn.inference.cells import Array, LayerState, cell_step, prepared_layer
+from charnn.inference.first_input import FirstInput
+from charnn.model.ngrams import history
 
 Ids = NDArray[np.integer]
-MAX_TABLE = 1 << 22  # entries (16 MB); a larger product of embedding and input weights is taken at each step
 
 
-@dataclass(frozen=True)
-class State:
-    """What a batch of B streams remembers. Opaque; never changed, so it may be shared and stepped twice."""
+class State(NamedTuple):
+    """What a batch of B streams remembers. Opaque; never changed, so it may be shared and stepped twice.
+
+    `recent` are the ids of the characters before the present one that n-gram inputs need, the latest first,
+    (n − 1, B).
+    """
 
     layers: tuple[LayerState, ...]
+    recent: Ids
 
     @property
     def top(self) -> Array:
@@ -26,7 +32,8 @@ class State:
 
     def rows(self, chosen: slice | NDArray[np.intp]) -> "State":
         """The state of some of the streams, each as often as it is chosen."""
-        return State(tuple(tuple(array[chosen] for array in layer) for layer in self.layers))
+        layers = tuple(tuple(array[chosen] for array in layer) for layer in self.layers)
+        return State(layers, self.recent[:, chosen])
 
     def repeated(self, batch: int) -> "State":
         """`batch` copies of a single stream's state."""
@@ -43,19 +50,14 @@ class Buffers:
 
 
 class Engine:
-    """A network ready to step. Immutable: many threads may share one.
-
-    A character's input product at the first layer is a row of a table, embedding and biases folded in.
-    """
+    """A network ready to step. Immutable: many threads may share one."""
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
         self.config = config
-        layers = [prepared_layer(config, weights, index) for index in range(config.layers)]
-        self._embedding = weights["embedding.weight"] if config.embedding else None
-        self._table = _input_table(layers[0], self._embedding)
-        if self._table is not None:  # it stands for the first layer's input weights, which may be as large
-            layers[0] = replace(layers[0], input_weight=np.empty((0, 0), np.float32))
-        self._layers = layers
+        first, *deeper = (prepared_layer(config, weights, index) for index in range(config.layers))
+        self._first_input = FirstInput(config, weights, first)
+        # the first input stands for the first layer's input weights, which may be as large
+        self._layers = [replace(first, input_weight=np.empty((0, 0), np.float32)), *deeper]
         self._cell_step = cell_step(config)
         self._output_weight = weights["output.weight"]
         self._output_bias = weights["output.bias"]
@@ -64,7 +66,8 @@ class Engine:
         """The zero state of B = `batch` streams."""
         arrays = 2 if self.config.cell == "lstm" else 1
         zeros = np.zeros((batch, self.config.hidden), np.float32)
-        return State(((zeros,) * arrays,) * self.config.layers)
+        before_text = np.full((history(self.config), batch), self.config.vocab_size)
+        return State(((zeros,) * arrays,) * self.config.layers, before_text)
 
     def buffers(self, batch: int = 1) -> Buffers:
         """Scratch space to step at most `batch` streams with."""
@@ -74,27 +77,20 @@ class Engine:
         """The state after each stream has read its character; ids (B,), each in [0, V)."""
         inputs, recurrent = buffers.inputs[: len(ids)], buffers.recurrent[: len(ids)]
         after: list[LayerState] = []
-        with np.errstate(over="ignore", invalid="ignore"):  # whoever reads the logits checks them
-            for layer, before in zip(self._layers, state.layers, strict=True):
-                if after:
-                    layer.input_product(after[-1][0], inputs)
-                else:
-                    self._first_input_product(ids, inputs)
-                np.dot(before[0], layer.recurrent_weight.T, out=recurrent)
-                after.append(self._cell_step(layer, inputs, recurrent, before))
-        return State(tuple(after))
-
-    def _first_input_product(self, ids: Ids, out: Array) -> None:
-        if self._table is not None:
-            np.take(self._table, ids, axis=0, out=out, mode="clip")  # the other modes make a copy of `out`
-        elif self._embedding is not None:
-            self._layers[0].input_product(self._embedding[ids], out)
+        for layer, before in zip(self._layers, state.layers, strict=True):
+            if after:
+                layer.input_product(after[-1][0], inputs)
+            else:
+                self._first_input.product(ids, state.recent, inputs)
+            np.dot(before[0], layer.recurrent_weight.T, out=recurrent)
+            after.append(self._cell_step(layer, inputs, recurrent, before))
+        recent = np.concatenate([ids[None], state.recent[:-1]]) if len(state.recent) else state.recent
+        return State(tuple(after), recent)
 
     def logits(self, hidden: Array) -> Array:
         """What the output layer makes of hidden states (N, H): (N, V)."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            product: Array = np.dot(hidden, self._output_weight.T)
-            return np.add(product, self._output_bias, out=product)
+        product: Array = np.dot(hidden, self._output_weight.T)
+        return np.add(product, self._output_bias, out=product)
 
     def step(self, ids: Ids, state: State, buffers: Buffers) -> tuple[Array, State]:
         """The logits (B, V) of the next characters and the state, after each stream has read ids (B,)."""
@@ -107,17 +103,3 @@ class Engine:
         for place in range(len(ids)):
             state = self.advance(ids[place : place + 1], state, buffers)
         return state
-
-
-def _input_table(first: Layer, embedding: Array | None) -> Array | None:
-    """The first layer's input product with its bias for every id, (V, G·H); None where it would be too large.
-
-    One-hot input times a matrix is a row of its transpose, so that the table costs no more than the weights.
-    """
-    if embedding is None:
-        return np.add(first.input_weight.T, first.bias, order="C")
-    if len(embedding) * len(first.bias) > MAX_TABLE:
-        return None
-    table = np.empty((len(embedding), len(first.bias)), np.float32)
-    first.input_product(embedding, table)
-    return table

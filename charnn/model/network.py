@@ -2,11 +2,13 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag, one_hot
 
 from charnn.config import ModelConfig
+from charnn.model.ngrams import history, ngram_rows
 
 State = tuple[Tensor, ...]
-"""h (and for the LSTM c), each (layers, N, H)."""
+"""h and, for the LSTM, c, each (layers, N, H); with n-gram inputs the ids of the last characters, (n−1, N), too."""
 
 
 class Network(nn.Module):
@@ -22,6 +24,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.embedding) if config.embedding else None
+        self.ngrams = NgramEmbedding(config) if config.ngrams else None
         self.rnn = _recurrent_stack(config)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(config.hidden, config.vocab_size)
@@ -29,26 +32,34 @@ class Network(nn.Module):
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids (T, N) and the state before them → logits (T, N, V) and the state after them."""
-        inputs = self._embed(ids)
-        carried = state if self.config.cell == "lstm" else state[0]
-        hidden, after = self.rnn(inputs, carried)
+        inputs, recent = self._embed(ids, state)
+        is_lstm = self.config.cell == "lstm"
+        hidden, after = self.rnn(inputs, state[:2] if is_lstm else state[0])
         logits = self.output(self.dropout(hidden))
-        return logits, tuple(after) if self.config.cell == "lstm" else (after,)
+        return logits, (*(after if is_lstm else (after,)), *recent)
 
     def initial_state(self, batch: int) -> State:
-        """The zero state of N = `batch` streams."""
+        """The zero state of N = `batch` streams, before any text."""
         weight = self.output.weight
-        shape = (self.config.layers, batch, self.config.hidden)
-        return tuple(weight.new_zeros(shape) for _ in range(2 if self.config.cell == "lstm" else 1))
+        zeros = weight.new_zeros((self.config.layers, batch, self.config.hidden))
+        carried = (zeros, zeros) if self.config.cell == "lstm" else (zeros,)
+        if self.ngrams is None:
+            return carried
+        shape = (history(self.config), batch)
+        return (*carried, torch.full(shape, self.config.vocab_size, device=weight.device))
 
-    def _embed(self, ids: Tensor) -> Tensor:
-        if self.embedding is not None:
-            embedded: Tensor = self.embedding(ids)
-            return embedded
-        return nn.functional.one_hot(ids, self.config.vocab_size).to(self.output.weight.dtype)
+    def _embed(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """ids (T, N) → input (T, N, width), and the ids that the next window's n-grams will need."""
+        if self.embedding is None:
+            return one_hot(ids, self.config.vocab_size).to(self.output.weight.dtype), ()
+        embedded: Tensor = self.embedding(ids)
+        if self.ngrams is None:
+            return embedded, ()
+        text = torch.cat([state[-1], ids])
+        return embedded + self.ngrams(text), (text[len(text) - history(self.config) :],)
 
     def _initialise(self) -> None:
-        """Orthogonal recurrent matrices (Saxe et al. 2014), zero biases, forget gates open (Jozefowicz et al. 2015)."""
+        """Orthogonal recurrent matrices (Saxe et al. 2014); forget gates open (Jozefowicz et al. 2015)."""
         hidden = self.config.hidden
         for name, parameter in self.rnn.named_parameters():
             if name.startswith("weight_hh"):
@@ -59,6 +70,38 @@ class Network(nn.Module):
                 if self.config.cell == "lstm" and name.startswith("bias_ih"):
                     parameter.data[hidden : 2 * hidden] = 1.0
         nn.init.zeros_(self.output.bias)
+
+
+class NgramEmbedding(nn.Module):
+    """The summed embeddings of the n-grams that end at each character: a look-up, where a layer is a product.
+
+    In training each order is left out at each place with `ngram_dropout`: the network learns to back off to shorter
+    n-grams, as smoothed n-gram models do, instead of learning the long ones by heart. Gradients are sparse.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        rows = (config.ngrams - 1) * config.ngram_rows
+        self.weight = nn.Parameter(torch.zeros(rows, config.embedding))
+
+    def forward(self, text: Tensor) -> Tensor:
+        """ids (history + T, N) → (T, N, embedding)."""
+        before = history(self.config)
+        steps = len(text) - before
+        taps = [text[before - back : before - back + steps] for back in range(before + 1)]
+        rows = torch.stack(ngram_rows(taps, self.config), dim=-1)
+        summed = self._summed(rows.flatten(0, 1))
+        return summed.view(steps, text.shape[1], -1)
+
+    def _summed(self, rows: Tensor) -> Tensor:
+        """rows (T·N, orders) → the sums of those that aren't left out, (T·N, embedding)."""
+        if not self.training or not self.config.ngram_dropout:
+            return embedding_bag(rows, self.weight, mode="sum", sparse=True)
+        kept = torch.rand(rows.shape, device=rows.device) >= self.config.ngram_dropout
+        ends = kept.sum(dim=1).cumsum(dim=0)
+        starts = torch.cat([ends.new_zeros(1), ends[:-1]])
+        return embedding_bag(rows[kept], self.weight, starts, mode="sum", sparse=True)
 
 
 def detach(state: State) -> State:

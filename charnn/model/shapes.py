@@ -11,6 +11,8 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     if config.embedding:
         shapes["embedding.weight"] = (config.vocab_size, config.embedding)
+    if config.ngrams:
+        shapes["ngrams.weight"] = ((config.ngrams - 1) * config.ngram_rows, config.embedding)
     for layer in range(config.layers):
         width = config.input_size if layer == 0 else hidden
         shapes[f"rnn.weight_ih_l{layer}"] = (stacked, width)
@@ -24,3 +26,16 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 def parameter_count(config: ModelConfig) -> int:
     return sum(prod(shape) for shape in weight_shapes(config).values())
+
+
+def inconsistency(config: ModelConfig) -> str | None:
+    """Why no network can be as `config` says, or None."""
+    if not config.ngrams:
+        return None if not config.ngram_rows else "rows for n-grams, but no n-grams"
+    if config.ngrams == 1:
+        return "n-grams of one character are the embedding itself; give 2 or more, or 0"
+    if not config.embedding:
+        return "n-grams need an embedding of 1 or more, not one-hot input"
+    if config.ngram_rows < 2 or config.ngram_rows & (config.ngram_rows - 1):
+        return f"the rows of n-grams must be a power of two, not {config.ngram_rows}"
+    return None

@@ -25,15 +25,24 @@ from safetensors.numpy import save as format_tensors
 from charnn.config import CELLS, NONLINEARITIES, ModelConfig, to_json
 from charnn.errors import CharnnError, ModelFileError
 from charnn.files import write_atomically
-from charnn.model.shapes import parameter_count, weight_shapes
+from charnn.model.shapes import inconsistency, parameter_count, weight_shapes
 from charnn.storage.json_values import parse_json
 from charnn.text.vocab import Vocabulary
 
 FORMAT = 1
 MODEL_FILE = "model.safetensors"
 MAX_HEADER = 1 << 20  # bytes; all characters that Unicode has assigned take two thirds of it
+MAX_WEIGHT = 1e6  # no network that works comes near; with it no product of a step can overflow
 DTYPES = {4: "F32", 2: "F16"}  # bytes of a number: its name in the header
-BOUNDS = {"vocab_size": (1, 0x110000), "layers": (1, 64), "hidden": (1, 1 << 16), "embedding": (0, 1 << 16)}
+BOUNDS = {
+    "vocab_size": (1, 0x110000),
+    "layers": (1, 64),
+    "hidden": (1, 1 << 16),
+    "embedding": (0, 1 << 16),
+    "ngrams": (0, 16),
+    "ngram_rows": (0, 1 << 24),
+}
+SHARES = ("dropout", "ngram_dropout")
 CHOICES = {"cell": CELLS, "nonlinearity": NONLINEARITIES}
 MACHINE_FAULTS = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
@@ -148,12 +157,16 @@ def _config(values: dict[str, Any]) -> ModelConfig:
     for name, allowed in CHOICES.items():
         if name in values and values[name] not in allowed:
             raise ValueError(f"its {name} is {values[name]!r}, not one of {', '.join(allowed)}")
-    dropout = values.get("dropout", 0.0)
-    if type(dropout) not in (int, float) or not 0 <= dropout < 1:
-        raise ValueError(f"its dropout is {dropout!r}, not a number in [0, 1)")
+    for name in SHARES:
+        share = values.get(name, 0.0)
+        if type(share) not in (int, float) or not 0 <= share < 1:
+            raise ValueError(f"its {name} is {share!r}, not a number in [0, 1)")
     if "vocab_size" not in values:
         raise ValueError("its configuration has no vocab_size")
-    return ModelConfig(**values)
+    config = ModelConfig(**values)
+    if reason := inconsistency(config):
+        raise ValueError(f"its configuration contradicts itself: {reason}")
+    return config
 
 
 def _dtype(stored: int, parameters: int) -> str:
@@ -181,11 +194,11 @@ def _check_tensors(header: dict[str, Any], shapes: Mapping[str, tuple[int, ...]]
 
 
 def _weights(content: bytes) -> dict[str, NDArray[np.float32]]:
-    """The tensors as finite float32. safetensors checks that they lie side by side and fill the file."""
+    """The tensors as float32, of sane size. safetensors checks that they lie side by side and fill the file."""
     weights = {name: tensor.astype(np.float32, copy=False) for name, tensor in parse_tensors(content).items()}
     for name, weight in weights.items():
-        if not np.isfinite(weight).all():
-            raise ValueError(f"its tensor {name} has values that are not finite")
+        if not np.abs(weight).max() <= MAX_WEIGHT:  # NaN neither
+            raise ValueError(f"its tensor {name} has values that are not finite, or beyond ±{MAX_WEIGHT:g}")
     return weights
 
 

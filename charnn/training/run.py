@@ -124,5 +124,5 @@ def _planner(session: Session, trainer: Trainer) -> Planner:
 
 def _room_needed(trainer: Trainer, keep: int) -> int:
     """Bytes on the disk: weights and two moments in each state, one more while it is written, and the model twice."""
-    weights = sum(p.numel() * p.element_size() for p in trainer.parameters)
+    weights = sum(p.numel() * p.element_size() for p in trainer.network.parameters())
     return 3 * weights * (keep + 1) + 2 * weights + 4_000_000

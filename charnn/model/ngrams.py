@@ -1,0 +1,40 @@
+"""Which row of a table each n-gram of a text owns: the same arithmetic for NumPy and torch arrays.
+
+An n-gram's row is a hash of its characters, so that a table of R rows serves any alphabet; n-grams that collide share
+a row (feature hashing, Weinberger et al. 2009). R is a power of two.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from charnn.config import ModelConfig
+
+Ids = Any  # an int64 array of NumPy's or torch's: anything with * + >> &
+
+_MIX = 0x9E3779B97F4A7C15 - (1 << 64)  # 2^64 / golden ratio, as a signed number (Knuth's multiplicative hash)
+
+
+def history(config: ModelConfig) -> int:
+    """How many characters before the present one the inputs need."""
+    return max(config.ngrams - 1, 0)
+
+
+def ngram_rows(taps: Sequence[Ids], config: ModelConfig) -> list[Ids]:
+    """Rows of the 2-gram, 3-gram, … up to `config.ngrams` that end at each place.
+
+    `taps[k]` are the ids k characters back, each of any one shape, `config.vocab_size` standing for "before the
+    text"; the rows have the same shape. Order n's lie in [(n−2)·R, (n−1)·R).
+    """
+    value, weight = taps[0], 1
+    rows = []
+    for order, tap in enumerate(taps[1:], start=2):
+        weight = _signed(weight * (config.vocab_size + 1))
+        value = value + tap * weight
+        hashed = ((value * _MIX) >> 32) & (config.ngram_rows - 1)
+        rows.append(hashed + (order - 2) * config.ngram_rows)
+    return rows
+
+
+def _signed(number: int) -> int:
+    """`number` as 64-bit arithmetic wraps it."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)

@@ -1,0 +1,45 @@
+"""The long campaign: `python -m tests.torture`. Exits with 1 when anything wasn't as promised."""
+
+import os
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+
+from .campaign import Report, cuts_report, kills_report, strikes_report
+
+
+def main() -> None:
+    """Run what was asked for and print a table of it."""
+    parser = ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="SIGKILLs at random moments of a run")
+    parser.add_argument(
+        "--every", type=int, default=1, help="strike every so-many-th system call, cut at every poll"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="charnn-torture-") as name:
+        folder = Path(name)
+        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+        reports = [
+            _timed(lambda: strikes_report(folder / "strikes", given.every)),
+            _timed(lambda: kills_report(folder / "kills", given.kills, given.seed)),
+            _timed(lambda: cuts_report(folder / "cuts", given.every)),
+        ]
+    sys.exit(any(report.odd for report in reports))
+
+
+def _timed(make: object) -> Report:
+    start = time.monotonic()
+    report: Report = make()  # type: ignore[operator]
+    for what, count in report.counts:
+        print(f"{what:<60}{count:>8,}")
+    for line in report.odd:
+        print(f"  NOT AS PROMISED: {line}")
+    print(f"{'  seconds':<60}{time.monotonic() - start:>8,.0f}", flush=True)
+    return report
+
+
+if __name__ == "__main__":
+    main()

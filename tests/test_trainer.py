@@ -142,7 +142,7 @@ def test_the_learning_rate_is_the_schedules(corpus):
     assert trainer.lr == pytest.approx(middle)
     before = [parameter.detach().clone() for parameter in parameters(trainer)]
     trainer.step()
-    moved = [(now - then).abs().max() for now, then in zip(parameters(trainer), before, strict=True)]
+    moved = [(now.detach() - then).abs().max() for now, then in zip(parameters(trainer), before, strict=True)]
     assert float(max(moved)) == pytest.approx(middle, rel=1e-3)
 
 

@@ -9,7 +9,7 @@ from charnn.storage.run_folder import MetricsLog
 from charnn.storage.states import StateStore, StoredState
 from charnn.training.cadence import Cadence
 from charnn.training.claim import Claim
-from charnn.training.events import Event, Noticed, Planned, Prepared, Resumed
+from charnn.training.events import Event, Finished, Noticed, Planned, Prepared, Resumed
 from charnn.training.loop import Loop
 from charnn.training.opening import new_session, resumed_session
 from charnn.training.planner import Planner
@@ -69,7 +69,7 @@ def _trained(
         store.forget_after(state)
         trainer.restore(state.tensors, Course.from_json(state.values["course"]))
         if _is_over(session, trainer.course, state):
-            yield Noticed("this run is over; give a larger budget to go on with it")
+            yield _over_already(session, planner, trainer.course)
             return
         yield from _resumed(session, trainer, planner, state)
     for cadence in (save, sample):
@@ -108,6 +108,14 @@ def _is_over(session: Session, course: Course, state: StoredState) -> bool:
         and course.evaluated >= course.step
         and not _grew(session, state)
     )
+
+
+def _over_already(session: Session, planner: Planner, course: Course) -> Event:
+    """That it is; or its last line, where a kill came between the last save and that."""
+    assert course.plan is not None
+    if MetricsLog(session.folder.metrics).last("finish"):
+        return Noticed("this run is over; give a larger budget to go on with it")
+    return Finished(course.step, session.clock.seconds(), course.best, planner.reason(course.plan))
 
 
 def _planner(session: Session, trainer: Trainer) -> Planner:

@@ -64,10 +64,12 @@ def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files and folders that a killed process left in `folder`."""
+    """Remove the temporary files and folders that a killed process left in `folder`, as far as they can be removed."""
     if not folder.is_dir():
         return
-    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+    with explained(folder, "read"):
+        leftovers = list(folder.glob(f"{TEMPORARY_PREFIX}*"))
+    for leftover in leftovers:
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover, ignore_errors=True)
         else:

@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as format_tensors
@@ -48,7 +49,7 @@ class StateStore:
     def save(self, step: int, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> Path:
         """Store a whole state durably, then drop the oldest. Raises CharnnError; the states before it then stand."""
         parts = {
-            TENSORS: format_tensors({name: t.detach().cpu().contiguous() for name, t in tensors.items()}),
+            TENSORS: format_tensors({name: _copy(tensor) for name, tensor in tensors.items()}),
             VALUES: json.dumps(values, ensure_ascii=True, allow_nan=False).encode(),
         }
         path = self._free_path(step)
@@ -78,10 +79,11 @@ class StateStore:
         return None, complaints
 
     def paths(self) -> list[Path]:
-        """Every state's folder, whole or not, oldest first."""
+        """Every state's folder, whole or not, oldest first. Raises CharnnError when they can't be listed."""
         if not self.folder.is_dir():
             return []
-        return sorted(filter(_is_state, self.folder.iterdir()), key=_order)
+        with explained(self.folder, "read"):
+            return sorted(filter(_is_state, self.folder.iterdir()), key=_order)
 
     def forget_after(self, state: StoredState | None) -> None:
         """Remove what is newer than `state`: torn states, or ones of a course that wasn't taken."""
@@ -113,6 +115,11 @@ def _order(path: Path) -> tuple[int, int]:
     """(step, revision) of a state's folder: states are ordered by step, never by time."""
     step, _, revision = path.name.partition("-")
     return int(step), int(revision)
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    """On the CPU and on its own: safetensors refuses tensors that share memory, as zero states may."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _write_parts(folder: Path, parts: Mapping[str, bytes]) -> None:

@@ -117,6 +117,24 @@ Embedding = Annotated[
     int | None,
     option("--embedding", NETWORK, "N", "Width of the input embedding; 0 is one-hot.", default=CHOSEN),
 ]
+Ngrams = Annotated[
+    int | None,
+    option(
+        "--ngrams",
+        NETWORK,
+        "N",
+        "Add the embeddings of the 2-gram … N-gram that end at a character to its own; 0 for none.",
+        default=f"{CHOSEN}; none with --cell or --embedding",
+    ),
+]
+NgramRows = Annotated[
+    int | None,
+    option("--ngram-rows", NETWORK, "N", "Rows of each n-gram table, a power of two.", default=CHOSEN),
+]
+NgramDropout = Annotated[
+    float | None,
+    option("--ngram-dropout", NETWORK, "F", "How often an n-gram is left out in training.", default=CHOSEN),
+]
 Dropout = Annotated[
     float | None,
     option("--dropout", NETWORK, "F", "Dropout between layers and before the output.", default=CHOSEN),

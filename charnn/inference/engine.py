@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charnn.config import GATES, ModelConfig
-from charnn.inference.cells import Array, LayerState, cell_step, prepared_layer
+from charnn.config import ModelConfig
+from charnn.inference.cells import Array, Buffers, LayerState, cell_step, prepared_layer
 from charnn.inference.first_input import FirstInput
-from charnn.model.ngrams import history
+from charnn.model.ngrams import BEFORE_TEXT, history
 
 Ids = NDArray[np.integer]
 
@@ -40,15 +40,6 @@ class State(NamedTuple):
         return self.rows(np.zeros(batch, np.intp))
 
 
-class Buffers:
-    """Scratch space for at most `batch` streams, of one owner; nothing in it outlives a step."""
-
-    def __init__(self, batch: int, config: ModelConfig) -> None:
-        shape = (batch, GATES[config.cell] * config.hidden)
-        self.inputs = np.empty(shape, np.float32)
-        self.recurrent = np.empty(shape, np.float32)
-
-
 class Engine:
     """A network ready to step. Immutable: many threads may share one."""
 
@@ -66,24 +57,23 @@ class Engine:
         """The zero state of B = `batch` streams."""
         arrays = 2 if self.config.cell == "lstm" else 1
         zeros = np.zeros((batch, self.config.hidden), np.float32)
-        before_text = np.full((history(self.config), batch), self.config.vocab_size)
+        before_text = np.full((history(self.config), batch), BEFORE_TEXT)
         return State(((zeros,) * arrays,) * self.config.layers, before_text)
 
     def buffers(self, batch: int = 1) -> Buffers:
-        """Scratch space to step at most `batch` streams with."""
-        return Buffers(batch, self.config)
+        """Scratch space to step `batch` streams with."""
+        return Buffers.of(self.config, batch)
 
     def advance(self, ids: Ids, state: State, buffers: Buffers) -> State:
-        """The state after each stream has read its character; ids (B,), each in [0, V)."""
-        inputs, recurrent = buffers.inputs[: len(ids)], buffers.recurrent[: len(ids)]
+        """The state after each stream has read its character; ids (B,), each in [0, V), buffers for B."""
         after: list[LayerState] = []
         for layer, before in zip(self._layers, state.layers, strict=True):
             if after:
-                layer.input_product(after[-1][0], inputs)
+                layer.input_product(after[-1][0], buffers.inputs)
             else:
-                self._first_input.product(ids, state.recent, inputs)
-            np.dot(before[0], layer.recurrent_weight.T, out=recurrent)
-            after.append(self._cell_step(layer, inputs, recurrent, before))
+                self._first_input.product(ids, state.recent, buffers.inputs)
+            np.dot(before[0], layer.recurrent_weight.T, out=buffers.recurrent)
+            after.append(self._cell_step(layer, buffers, before))
         recent = np.concatenate([ids[None], state.recent[:-1]]) if len(state.recent) else state.recent
         return State(tuple(after), recent)
 

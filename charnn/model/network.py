@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, one_hot
 
 from charnn.config import ModelConfig
-from charnn.model.ngrams import history, ngram_rows
+from charnn.model.ngrams import BEFORE_TEXT, history, ngram_rows
 
 State = tuple[Tensor, ...]
 """h and, for the LSTM, c, each (layers, N, H); with n-gram inputs the ids of the last characters, (n−1, N), too."""
@@ -46,7 +46,7 @@ class Network(nn.Module):
         if self.ngrams is None:
             return carried
         shape = (history(self.config), batch)
-        return (*carried, torch.full(shape, self.config.vocab_size, device=weight.device))
+        return (*carried, torch.full(shape, BEFORE_TEXT, device=weight.device))
 
     def _embed(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids (T, N) → input (T, N, width), and the ids that the next window's n-grams will need."""

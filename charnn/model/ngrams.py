@@ -11,6 +11,8 @@ from charnn.config import ModelConfig
 
 Ids = Any  # an int64 array of NumPy's or torch's: anything with * + >> &
 
+BEFORE_TEXT = -1  # stands for the characters before a text's first
+_BASE = 1_000_003  # of the polynomial of ids; a constant, so that a larger vocabulary moves no n-gram
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)  # 2^64 / golden ratio, as a signed number (Knuth's multiplicative hash)
 
 
@@ -22,13 +24,13 @@ def history(config: ModelConfig) -> int:
 def ngram_rows(taps: Sequence[Ids], config: ModelConfig) -> list[Ids]:
     """Rows of the 2-gram, 3-gram, … up to `config.ngrams` that end at each place.
 
-    `taps[k]` are the ids k characters back, each of any one shape, `config.vocab_size` standing for "before the
-    text"; the rows have the same shape. Order n's lie in [(n−2)·R, (n−1)·R).
+    `taps[k]` are the ids k characters back, all of one shape, or BEFORE_TEXT; the rows have the same shape.
+    Order n's lie in [(n−2)·R, (n−1)·R).
     """
     value, weight = taps[0], 1
     rows = []
     for order, tap in enumerate(taps[1:], start=2):
-        weight = _signed(weight * (config.vocab_size + 1))
+        weight = _signed(weight * _BASE)
         value = value + tap * weight
         hashed = ((value * _MIX) >> 32) & (config.ngram_rows - 1)
         rows.append(hashed + (order - 2) * config.ngram_rows)

@@ -13,7 +13,7 @@ from charnn.text.vocab import Vocabulary
 from charnn.training.options import option_name
 
 NEW_SHARE = 0.01  # of the probability, for all new characters together
-ARCHITECTURE = ("cell", "nonlinearity", "layers", "hidden", "embedding")
+ARCHITECTURE = ("cell", "nonlinearity", "layers", "hidden", "embedding", "ngrams", "ngram_rows")
 
 
 def with_architecture(options: TrainOptions, model: ModelConfig) -> TrainOptions:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from charnn.config import DataConfig, TrainConfig, TrainOptions
 from charnn.errors import InputError
+from charnn.model.shapes import inconsistency
 from charnn.storage.model_file import ModelFile, model_path, read_model
 from charnn.storage.run_folder import MetricsLog, RunFolder
 from charnn.storage.states import StoredState
@@ -108,6 +109,8 @@ def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[Tr
     gflops = devices.machine_gflops(device) if choose_budget(options).is_timed else None
     situation = Situation(len(corpus.train), len(corpus.vocabulary), device.type, gflops)
     config = _on_this_machine(replace(choose(options, data, situation), device=str(device)))
+    if reason := inconsistency(config.model):
+        raise InputError(f"these options contradict each other: {reason}")
     batch, length = fit(len(corpus.train), config.optim.batch_size, config.optim.seq_length)
     if (batch, length) == (config.optim.batch_size, config.optim.seq_length):
         return config, []

@@ -4,7 +4,7 @@ The figures behind the rules are in benchmarks/LOG.md.
 """
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, log2
 
 from charnn.config import (
     DEFAULT_MINUTES,
@@ -17,6 +17,9 @@ from charnn.config import (
 )
 
 LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
+NGRAMS = 5
+NGRAM_EMBEDDING = 64
+CHARS_PER_ROW = 16  # of the training text, for each row of an n-gram table
 
 
 @dataclass(frozen=True)
@@ -76,17 +79,36 @@ def _chars_in(seconds: float, situation: Situation) -> float:
 
 
 def _choose_model(options: TrainOptions, situation: Situation, chars: float) -> ModelConfig:
-    cell = options.get("cell", ModelConfig.cell)
-    embedding = 128 if situation.vocab_size > LARGE_VOCABULARY else 0
+    ngrams = options.get("ngrams", _ngrams_for(options))
+    default_embedding = NGRAM_EMBEDDING if ngrams else 128 if situation.vocab_size > LARGE_VOCABULARY else 0
+    epochs = chars / situation.train_chars
     return ModelConfig(
         vocab_size=situation.vocab_size,
-        cell=cell,
+        cell=options.get("cell", ModelConfig.cell),
         nonlinearity=options.get("nonlinearity", ModelConfig.nonlinearity),
         layers=options.get("layers", ModelConfig.layers),
         hidden=options.get("hidden", _hidden_for(chars)),
-        embedding=options.get("embedding", embedding),
-        dropout=options.get("dropout", _dropout_for(chars / situation.train_chars)),
+        embedding=options.get("embedding", default_embedding),
+        ngrams=ngrams,
+        ngram_rows=options.get("ngram_rows", _rows_for(situation.train_chars) if ngrams else 0),
+        ngram_dropout=options.get("ngram_dropout", _ngram_dropout_for(epochs) if ngrams else 0.0),
+        dropout=options.get("dropout", _dropout_for(epochs)),
     )
+
+
+def _ngrams_for(options: TrainOptions) -> int:
+    """N-gram inputs teach most per operation: a look-up costs no product. A named cell or input is taken as it is."""
+    return 0 if "cell" in options or "embedding" in options else NGRAMS
+
+
+def _rows_for(train_chars: int) -> int:
+    """A power of two that grows with the text's n-grams, within what a state on disk should weigh."""
+    return 1 << min(max(round(log2(train_chars / CHARS_PER_ROW)), 12), 18)
+
+
+def _ngram_dropout_for(epochs: float) -> float:
+    """What is read once needs little; what is read often is learnt by heart unless orders are left out."""
+    return min(max(0.3 + 0.1 * log2(max(epochs, 0.1) / 2), 0.1), 0.6)
 
 
 def _hidden_for(chars: float) -> int:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from charnn.config import Budget, TrainConfig
+from charnn.config import Budget, ModelConfig, TrainConfig
 from charnn.model.shapes import parameter_count
 from charnn.text.corpus import Corpus
 
@@ -24,7 +24,7 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
             "optimiser",
             f"AdamW, learning rate {optim.lr:g}, clip {optim.clip:g}, weight decay {optim.weight_decay:g}",
         ),
-        ("regularised", f"dropout {model.dropout:g}"),
+        ("regularised", _regularisation(model)),
         ("device", f"{config.device}, {config.precision}, {config.threads} threads, seed {config.seed}"),
         ("memory", f"about {_memory(config) / 1e6:,.0f} MB"),
         ("budget", describe_budget(config.budget)),
@@ -48,7 +48,14 @@ def _network(config: TrainConfig) -> str:
     model = config.model
     cell = {"lstm": "LSTM", "gru": "GRU", "rnn": f"RNN ({model.nonlinearity})"}[model.cell]
     inputs = f"embedding of {model.embedding}" if model.embedding else "one-hot input"
+    if model.ngrams:
+        inputs += f", n-grams to {model.ngrams} from {model.ngram_rows:,} rows each"
     return f"{cell} {model.layers}×{model.hidden}, {inputs}, {parameter_count(model):,} parameters"
+
+
+def _regularisation(model: ModelConfig) -> str:
+    ngrams = f", {model.ngram_dropout:g} of whole n-grams" if model.ngrams else ""
+    return f"dropout {model.dropout:g}{ngrams}"
 
 
 def _memory(config: TrainConfig) -> float:

@@ -147,6 +147,7 @@ HOSTILE = {
     # row 14: what safetensors accepts
     "NaN": with_weights(np.full(4, np.nan, np.float32)),
     "infinity": with_weights(np.full(4, np.inf, np.float32)),
+    "weights that would overflow": with_weights(np.full(4, 1e7, np.float32)),
     "duplicate names": framed(json.dumps(HEADER)[:-1] + f', "{FIRST}": {json.dumps(HEADER[FIRST])}}}'),
     "an endless empty shape": with_tensor(shape=[2**40, 0]),
     "a shape of true": with_tensor(shape=[True, True]),

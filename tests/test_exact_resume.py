@@ -34,6 +34,7 @@ CELLS = {
     "gru": {"cell": "gru", "embedding": 4, **DEEP},
     "tanh": {"cell": "rnn", **DEEP},
     "relu": {"cell": "rnn", "nonlinearity": "relu", **DEEP},
+    "ngrams": {"cell": "lstm", "embedding": 4, "ngrams": 3, "ngram_rows": 16, "ngram_dropout": 0.5, **DEEP},
 }
 BUDGETS = {"steps": {"steps": STEPS}, "epochs": {"epochs": 2.2}}
 LSTM = {**BUDGETS["steps"], **CELLS["lstm"]}

@@ -2,6 +2,7 @@
 
 import sys
 from math import log
+from shlex import quote
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -77,7 +78,7 @@ def ending(event: Finished, folder: str) -> list[str]:
     loss = "no validation; the last model is kept" if best is None else f"best validation {_loss(best)}"
     return [
         f"{loss}  ({event.step:,} steps, {_clock(event.seconds)})",
-        f"charnn sample --model {folder} --temp 0.8",
+        f"charnn sample --model {quote(folder)} --temp 0.8",
     ]
 
 

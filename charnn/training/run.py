@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 from charnn.errors import InterruptedRunError
 from charnn.files import require_room
@@ -78,7 +79,7 @@ def _trained(
     try:
         yield from loop.events()
     except InterruptedRunError as error:
-        command = f"charnn train --resume --out {session.folder.path}"
+        command = f"charnn train --resume --out {quote(str(session.folder.path))}"
         raise InterruptedRunError(f"interrupted; to go on: {command}", error.signal_number) from None
 
 

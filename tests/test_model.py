@@ -124,6 +124,7 @@ def test_the_unknown_character_is_never_drawn_and_its_probability_is_known():
     stored.weights["output.bias"][3] = 50.0
     model = loaded(stored)
     assert set(model.sample(length=200, seed=1)) <= set("\nab")
+    assert set(model.sample(length=20, seed=1, top_k=1)) <= set("\nab")
     assert model.next().characters == "\nab\ufffd"
     assert model.next().top(1)[0] == ("\ufffd", pytest.approx(1))
     assert all(sample.log_prob < -1000 for sample in model.sample_many(2, length=200, seed=1))

@@ -12,6 +12,7 @@ from charnn.config import SampleConfig
 from charnn.errors import InputError
 from charnn.inference.sampler import (
     check_sample_config,
+    checked_seed,
     draw,
     fill_noise,
     generator,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from charnn.config import ModelConfig
+from charnn.config import GATES, ModelConfig
 
 Array = NDArray[np.float32]
 SATURATION = 1e20  # times the largest weight (storage.model_file) and the widest layer, still a float32
@@ -32,8 +32,34 @@ class Layer:
         np.add(out, self.bias, out=out)
 
 
-CellStep = Callable[[Layer, Array, Array, LayerState], LayerState]
-"""(layer, input product with the bias, recurrent product, state) → state. Overwrites the products, (B, G·H)."""
+class Buffers:
+    """Scratch space for a step of B streams, of one owner; nothing in it outlives the step.
+
+    `inputs` and `recurrent` are the two products, (B, G·H); the rest are views of them that cells need, made once.
+    """
+
+    def __init__(self, inputs: Array, recurrent: Array, hidden: int) -> None:
+        width = inputs.shape[1]
+        gates = [slice(begin, begin + hidden) for begin in range(0, width, hidden)]
+        self.inputs, self.recurrent = inputs, recurrent
+        self.gates = [inputs[:, gate] for gate in gates]  # (B, H) each
+        self.recurrent_gates = [recurrent[:, gate] for gate in gates]
+        self.sigmoids = inputs[:, : width - hidden]  # all gates but the last
+        self.recurrent_sigmoids = recurrent[:, : width - hidden]
+
+    @classmethod
+    def of(cls, config: ModelConfig, batch: int) -> "Buffers":
+        """For `batch` streams of a network."""
+        inputs, recurrent = np.empty((2, batch, GATES[config.cell] * config.hidden), np.float32)
+        return cls(inputs, recurrent, config.hidden)
+
+    def first(self, batch: int) -> "Buffers":
+        """The part for the first `batch` streams."""
+        return Buffers(self.inputs[:batch], self.recurrent[:batch], self.gates[0].shape[1])
+
+
+CellStep = Callable[[Layer, Buffers, LayerState], LayerState]
+"""(layer, buffers with both products, the biases in the first, state) → state. Overwrites the buffers."""
 
 
 def prepared_layer(config: ModelConfig, weights: Mapping[str, Array], index: int) -> Layer:
@@ -72,54 +98,53 @@ def cell_step(config: ModelConfig) -> CellStep:
     return {"lstm": _lstm, "gru": _gru}[config.cell]
 
 
-def _lstm(layer: Layer, inputs: Array, recurrent: Array, state: LayerState) -> LayerState:
+def _lstm(layer: Layer, buffers: Buffers, state: LayerState) -> LayerState:
     """c' = f·c + i·g, h' = o·tanh(c') (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000)."""
-    memory = state[1]
-    size = memory.shape[1]
-    gates = np.add(inputs, recurrent, out=inputs)
+    gates = np.add(buffers.inputs, buffers.recurrent, out=buffers.inputs)
     np.tanh(gates, out=gates)
-    _finish_sigmoid(gates[:, : 3 * size])
-    written = np.multiply(gates[:, :size], gates[:, 3 * size :], out=recurrent[:, :size])
-    memory = gates[:, size : 2 * size] * memory
-    memory += written
+    _finish_sigmoids(buffers)
+    write, forget, read, new = buffers.gates
+    memory = forget * state[1]
+    memory += np.multiply(write, new, out=new)
     hidden = np.tanh(memory)
-    hidden *= gates[:, 2 * size : 3 * size]
+    hidden *= read
     return hidden, memory
 
 
-def _gru(layer: Layer, inputs: Array, recurrent: Array, state: LayerState) -> LayerState:
+def _gru(layer: Layer, buffers: Buffers, state: LayerState) -> LayerState:
     """h' = n + z·(h − n), n = tanh(x_n + r·(W_hn h + b_hn)) (Cho et al. 2014; the reset as in cuDNN)."""
-    size = state[0].shape[1]
-    gates = np.add(inputs[:, : 2 * size], recurrent[:, : 2 * size], out=inputs[:, : 2 * size])
+    gates = np.add(buffers.sigmoids, buffers.recurrent_sigmoids, out=buffers.sigmoids)
     np.tanh(gates, out=gates)
-    _finish_sigmoid(gates)
-    new = recurrent[:, 2 * size :]
+    _finish_sigmoids(buffers)
+    reset, update, new_input = buffers.gates
+    new = buffers.recurrent_gates[2]
     new += layer.new_bias
-    new *= gates[:, :size]
-    new += inputs[:, 2 * size :]
+    new *= reset
+    new += new_input
     np.tanh(new, out=new)
     hidden = state[0] - new
-    hidden *= gates[:, size:]
+    hidden *= update
     hidden += new
     return (hidden,)
 
 
-def _rnn_tanh(layer: Layer, inputs: Array, recurrent: Array, state: LayerState) -> LayerState:
+def _rnn_tanh(layer: Layer, buffers: Buffers, state: LayerState) -> LayerState:
     """s' = tanh(U x + W s + b) (Elman 1990)."""
-    hidden = inputs + recurrent
+    hidden = buffers.inputs + buffers.recurrent
     np.tanh(hidden, out=hidden)
     return (hidden,)
 
 
-def _rnn_relu(layer: Layer, inputs: Array, recurrent: Array, state: LayerState) -> LayerState:
+def _rnn_relu(layer: Layer, buffers: Buffers, state: LayerState) -> LayerState:
     """s' = max(0, U x + W s + b), but at most SATURATION: a network that runs away stays finite."""
-    hidden = inputs + recurrent
+    hidden = buffers.inputs + buffers.recurrent
     np.maximum(hidden, 0, out=hidden)
     np.minimum(hidden, SATURATION, out=hidden)
     return (hidden,)
 
 
-def _finish_sigmoid(halved: Array) -> None:
+def _finish_sigmoids(buffers: Buffers) -> None:
     """tanh(x/2) → σ(x), in place."""
-    halved *= 0.5
-    halved += 0.5
+    sigmoids = buffers.sigmoids
+    sigmoids *= 0.5
+    sigmoids += 0.5

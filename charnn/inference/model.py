@@ -11,7 +11,7 @@ import numpy as np
 from charnn.config import ModelConfig, SampleConfig
 from charnn.errors import InputError
 from charnn.inference.engine import Engine, Ids, State
-from charnn.inference.sampler import ENDLESS, check_sample_config, fresh_seed, generator
+from charnn.inference.sampler import ENDLESS, check_sample_config, checked_seed, generator
 from charnn.inference.scorer import Score, Scorer, Unknown, encode
 from charnn.inference.softmax import Doubles, probabilities_of
 from charnn.inference.writer import Sample, Streams, write, write_batch
@@ -97,8 +97,7 @@ class Model:
         config = _sample_config(options, endless=False)
         if count < 1:
             raise InputError(f"--num-samples must be ≥ 1, not {count}")
-        chosen = fresh_seed() if seed is None else seed
-        generator(chosen, 0)
+        chosen = checked_seed(seed)
         start = self._after(prompt, "the prompt")
         batches = (range(first, min(first + MAX_BATCH, count)) for first in range(0, count, MAX_BATCH))
         return (
@@ -151,7 +150,7 @@ class Model:
         self, prompt: str, config: SampleConfig, seed: int | None, *, record: bool = False
     ) -> Streams:
         """One stream at the end of the prompt."""
-        generators = [generator(fresh_seed() if seed is None else seed, 0)]
+        generators = [generator(checked_seed(seed), 0)]
         start = self._after(prompt, "the prompt")
         return Streams(self._engine, start, generators, config, self.vocabulary.unknown_id, record=record)
 

@@ -45,13 +45,17 @@ def fresh_seed() -> int:
     return secrets.randbits(32)
 
 
-def generator(seed: int, index: int) -> np.random.Generator:
-    """The random numbers of sample `index`: the child that SeedSequence(seed).spawn gives it.
-
-    Raises InputError for a negative seed.
-    """
+def checked_seed(seed: int | None) -> int:
+    """The seed, or a fresh one for None. Raises InputError for a negative one."""
+    if seed is None:
+        return fresh_seed()
     if seed < 0:
         raise InputError(f"--seed must be ≥ 0, not {seed}")
+    return seed
+
+
+def generator(seed: int, index: int) -> np.random.Generator:
+    """The random numbers of sample `index`: the child that SeedSequence(seed).spawn gives it."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
 
 

@@ -206,7 +206,7 @@ def _forward(engine: Engine, state: State, ids: Ids, running: NDArray[np.intp]) 
         hidden = []
         for place in range(begin, min(begin + most, len(ids))):
             if running[place] < len(state.top):
-                state = state.rows(slice(running[place]))
+                state, buffers = state.rows(slice(running[place])), buffers.first(running[place])
             hidden.append(state.top)
             state = engine.advance(ids[place, : running[place]], state, buffers)
         window = slice(begin, begin + len(hidden))

@@ -81,6 +81,7 @@ class Streams:
         """Go on with some of the streams only."""
         self._state, self._ids, self._noise = self._state.rows(chosen), self._ids[chosen], self._noise[chosen]
         self._generators = [self._generators[i] for i in chosen]
+        self._buffers = self._buffers.first(len(chosen))
 
     def _truncated(self, logits: Array) -> Array:
         """What top-k, top-p and min-p leave, the unknown character not counted."""

@@ -165,7 +165,7 @@ def test_options_out_of_range_are_named(options, message):
 
 def test_a_negative_seed_is_refused():
     with pytest.raises(InputError, match="--seed"):
-        generator(-1, 0)
+        checked_seed(-1)
 
 
 def filtered(text, *stops):

@@ -1,5 +1,6 @@
 """The library's door to training: `charnn.train`."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ def train_events(
     """
     check_options(options)
     with claimed(corpus, options) as claim:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads that spin slow a busy machine tenfold
         from charnn.training.run import run_events  # torch
         from charnn.training.session import Wish
 

@@ -75,8 +75,9 @@ class Network(nn.Module):
 class NgramEmbedding(nn.Module):
     """The summed embeddings of the n-grams that end at each character: a look-up, where a layer is a product.
 
-    In training each order is left out at each place with `ngram_dropout`: the network learns to back off to shorter
-    n-grams, as smoothed n-gram models do, instead of learning the long ones by heart. Gradients are sparse.
+    In training each n-gram is left out with `ngram_dropout` and the others count for more (inverted dropout,
+    Srivastava et al. 2014): the network learns to back off to shorter n-grams, as smoothed n-gram models do, instead
+    of learning the long ones by heart. Gradients are sparse.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -101,7 +102,8 @@ class NgramEmbedding(nn.Module):
         kept = torch.rand(rows.shape, device=rows.device) >= self.config.ngram_dropout
         ends = kept.sum(dim=1).cumsum(dim=0)
         starts = torch.cat([ends.new_zeros(1), ends[:-1]])
-        return embedding_bag(rows[kept], self.weight, starts, mode="sum", sparse=True)
+        summed = embedding_bag(rows[kept], self.weight, starts, mode="sum", sparse=True)
+        return summed / (1 - self.config.ngram_dropout)
 
 
 def detach(state: State) -> State:

@@ -59,7 +59,7 @@ def test_a_signal_saves_says_how_to_go_on_and_ends(home: Path, number: int, code
 
 
 def test_the_command_that_it_says_goes_on_to_the_end(home: Path) -> None:
-    child, run = begun(home, "--steps", "1500", "--save-every", "200")
+    child, run = begun(home, "--steps", "600", "--save-every", "100")
     child.send(signal.SIGINT)
     ended = child.wait()
     assert ended.code == 130

@@ -104,7 +104,7 @@ def test_quick_steps_are_measured_for_a_while(now):
 def test_the_first_plan_fills_the_budget(now):
     plan = after(planner(Budget(minutes=1), val_chars=0), now, 1000, 0.05)
     assert plan.chars_per_second == pytest.approx(1000 / 0.05)
-    assert 0.95 * 60 < plan.steps * 0.05 < 60
+    assert 0.95 * 60 < plan.steps * 0.05 < 60 - planner_module.MARGIN, "some is kept for leaving"
 
 
 def test_settling_steps_are_not_measured(now):

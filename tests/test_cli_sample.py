@@ -1,14 +1,17 @@
 """`charnn sample`: what each option changes, and nothing else."""
 
+import io
 import json
 import re
+import sys
 from itertools import chain
 
 import pytest
-from cli import in_process, in_terminal, piped, shell
+from cli import in_process, in_terminal, piped
 from helpers import ALPHABET, random_model, written
 
 import charnn
+from charnn.cli.app import app
 from charnn.cli.sampling import _first_lines
 from charnn.config import ModelConfig, SampleConfig
 from charnn.errors import InputError, UnknownCharacterError
@@ -53,9 +56,18 @@ def test_a_terminal_gets_a_final_newline(path, model):
     assert shown.decode() == model.sample(length=40, seed=3).removesuffix("\n") + "\n"
 
 
-def test_characters_come_as_they_are_made(path):
-    ended = shell(f"$CHARNN sample -m {path} --seed 3 -l -1 | head -c 2000 | wc -c")
-    assert ended.stdout.strip() == b"2000"
+def test_characters_come_as_they_are_made(path, monkeypatch):
+    written = io.BytesIO()
+
+    def stream(self, prompt, **_):
+        yield "a"
+        assert written.getvalue() == b"To bea"
+        yield "b"
+
+    monkeypatch.setattr(charnn.Model, "stream", stream)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written))
+    app(["sample", "-m", path, "-p", "To be"], standalone_mode=False)
+    assert written.getvalue() == b"To beab"
 
 
 @pytest.mark.parametrize("name", ["-p", "--prompt", "--prime"])
@@ -187,8 +199,9 @@ def test_lines_end_a_stream_and_each_of_many(sample, model):
     whole = model.sample(length=500, seed=3)
     first_two = "".join(line + "\n" for line in whole.split("\n")[:2])
     assert sample("-l", "500", "--lines", "2") == first_two
-    [one] = json_lines(sample("-l", "500", "--lines", "2", "--json"))
-    assert one["text"] == first_two
+    later = whole[len(first_two) : len(first_two) + 4]
+    [one] = json_lines(sample("-l", "500", "--lines", "2", "--stop", later, "--json"))
+    assert one["text"] == first_two and not one["stopped"]
     assert one["log_prob"] == pytest.approx(model.score(first_two).log_prob, abs=1e-4)
     assert sample("-l", "5", "--lines", "9") == sample("-l", "5")
 
@@ -203,10 +216,11 @@ def test_first_lines_ends_at_once():
 
 
 def test_best_of_keeps_the_likeliest_per_character(sample, notes, model):
-    drawn = list(model.sample_many(6, length=40, seed=3))
+    drawn = list(model.sample_many(6, length=40, seed=3, stop=("a",)))
     best = [max(group, key=lambda one: one.log_prob / one.chars) for group in (drawn[:3], drawn[3:])]
-    lines = json_lines(sample("--best-of", "3", "-n", "2", "--json"))
+    lines = json_lines(sample("--best-of", "3", "-n", "2", "--stop", "a", "--json"))
     assert [line["text"] for line in lines] == [one.text for one in best]
+    assert best[0] != max(drawn[:3], key=lambda one: one.log_prob)
     assert [line["index"] for line in lines] == [0, 1]
     assert "best of 3: " in notes("--best-of", "3")
 

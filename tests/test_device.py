@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from charnn.errors import InputError
+from charnn.errors import CharnnError, InputError
 from charnn.training import device as devices
 from charnn.training.device import choose_device, choose_precision
 
@@ -105,3 +105,22 @@ def test_a_state_made_on_a_gpu_is_restored_on_a_cpu():
 
 def test_the_machines_rate_is_measured():
     assert 0.01 < devices.machine_gflops(CPU, seconds=0.01) < 1e6
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee documentation"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_running_out_of_memory_gives_advice(error):
+    wanted = pytest.raises(CharnnError, match="cuda:0 ran out of memory; give a smaller --batch-size")
+    with wanted as caught, devices.memory_advice("cuda:0"):
+        raise error
+    assert caught.value.exit_code == 1
+
+
+def test_other_faults_are_not_explained_away():
+    with pytest.raises(RuntimeError, match="of our own"), devices.memory_advice("cpu"):
+        raise RuntimeError("a mistake of our own")

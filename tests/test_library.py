@@ -241,6 +241,15 @@ def test_a_rate_that_is_far_too_high_ends_in_one_line(home):
         charnn.load(home / "out")
 
 
+def test_a_machine_that_is_too_small_is_no_traceback(home, monkeypatch):
+    def exhausted(self):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Trainer, "step", exhausted)
+    with pytest.raises(CharnnError, match=r"cpu ran out of memory; .*--batch-size"):
+        run(write_corpus(home), home / "out", steps=5)
+
+
 # Going on
 
 

@@ -2,14 +2,14 @@
 
 import re
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
 
 from charnn.config import Precision
-from charnn.errors import InputError
+from charnn.errors import CharnnError, InputError
 
 
 def choose_device(requested: str, *, cuda_count: int, has_mps: bool) -> str:
@@ -51,6 +51,19 @@ def choose_precision(requested: Precision, device: torch.device) -> Precision:
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """The context a forward pass runs in."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+@contextmanager
+def memory_advice(device: str) -> Iterator[None]:
+    """Turn running out of memory into a CharnnError with advice; nothing is ever made smaller silently."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not (isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)):
+            raise
+        raise CharnnError(
+            f"{device} ran out of memory; give a smaller --batch-size, --seq-length or --hidden"
+        ) from None
 
 
 def use_threads(threads: int | None) -> int:

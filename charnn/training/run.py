@@ -10,6 +10,7 @@ from charnn.storage.run_folder import MetricsLog
 from charnn.storage.states import StateStore, StoredState
 from charnn.training.cadence import Cadence
 from charnn.training.claim import Claim
+from charnn.training.device import memory_advice
 from charnn.training.events import Event, Finished, Noticed, Planned, Prepared, Resumed
 from charnn.training.loop import Loop
 from charnn.training.opening import new_session, resumed_session
@@ -39,7 +40,8 @@ def run_events(wish: Wish, claim: Claim, *, dry_run: bool = False) -> Iterator[E
     if dry_run:
         return
     claim.take()
-    yield from _stored(_trained(session, store, state, *cadences), MetricsLog(claim.folder.metrics))
+    with memory_advice(session.config.device):
+        yield from _stored(_trained(session, store, state, *cadences), MetricsLog(claim.folder.metrics))
 
 
 def _cadence(wish: Wish, name: str) -> tuple[str, str]:

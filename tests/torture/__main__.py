@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 
 from .campaign import Report, cuts_report, kills_report, strikes_report
@@ -30,9 +31,9 @@ def main() -> None:
     sys.exit(any(report.odd for report in reports))
 
 
-def _timed(make: object) -> Report:
+def _timed(make: Callable[[], Report]) -> Report:
     start = time.monotonic()
-    report: Report = make()  # type: ignore[operator]
+    report = make()
     for what, count in report.counts:
         print(f"{what:<60}{count:>8,}")
     for line in report.odd:

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
@@ -59,7 +59,9 @@ class Child:
         return self.process.pid
 
     def send(self, number: int) -> None:
-        os.kill(self.pid, number)
+        """Signal it, if it hasn't ended by itself."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def stderr(self) -> str:
         """What it has said so far."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _NATS_PER_BIT = log(2)
 
-Characters = Iterable[tuple[str, float]]  # each with its surprisal in bits; 0 where nobody looks at it
+Characters = Iterable[
+    tuple[str, float]
+]  # each with its surprisal in bits; runs with 0 where nobody looks at it
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,8 @@ def print_texts(request: Request, *, echo: bool, color: bool) -> None:
     if coloured:
         note_legend()
     line_end = ""
-    groups = [
-        _texts(request, config, coloured) for config in request.configs
-    ]  # all are checked before any output
+    # All are checked before there is any output.
+    groups = [_texts(request, config, coloured) for config in request.configs]
     for number, (score, characters) in enumerate(chain.from_iterable(groups)):
         if number:
             sys.stdout.write(line_end + "\n")
@@ -63,9 +64,10 @@ def print_texts(request: Request, *, echo: bool, color: bool) -> None:
         last = request.prompt if echo else ""
         sys.stdout.write(show(last))
         sys.stdout.flush()
-        for last, bits in characters:
-            sys.stdout.write(paint(show(last), band(bits)))
+        for run, bits in characters:
+            sys.stdout.write(paint(show(run), band(bits)))
             sys.stdout.flush()
+            last = run or last
         line_end = "" if last.endswith("\n") else "\n"
     if terminal:
         sys.stdout.write(line_end)
@@ -80,7 +82,7 @@ def _texts(
     return (
         (
             -_log_prob_per_char(sample) / _NATS_PER_BIT if request.best_of > 1 else None,
-            zip(sample.text, _surprisals(request, sample) if coloured else repeat(0.0), strict=False),
+            zip(sample.text, _surprisals(request, sample), strict=True) if coloured else [(sample.text, 0.0)],
         )
         for sample in _drawn(request, config)
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .campaign import Report, cuts_report, kills_report, strikes_report
+from .strikes import can_strike
 
 
 def main() -> None:
@@ -20,6 +21,8 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     given = parser.parse_args()
+    if not can_strike():
+        parser.error("strace isn't installed, or may not trace here")
     with tempfile.TemporaryDirectory(prefix="charnn-torture-") as name:
         folder = Path(name)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")

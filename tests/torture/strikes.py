@@ -4,6 +4,7 @@ strace is attached to a real interpreter that does nothing but save, once its im
 miss (a wrong trace expression makes it silently do nothing), so that every strike is looked up in strace's log.
 """
 
+import ctypes
 import errno
 import os
 import re
@@ -58,8 +59,11 @@ class Outcome:
     log: str
 
 
-def has_strace() -> bool:
-    return shutil.which("strace") is not None
+def can_strike() -> bool:
+    """Whether strace is installed and may trace here; some containers forbid it."""
+    if shutil.which("strace") is None:
+        return False
+    return subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True).returncode == 0
 
 
 def prepare(folder: Path) -> RunFolder:
@@ -106,6 +110,7 @@ def _save_when_told(folder: Path, orders: Connection) -> None:
     (folder / "scratch").mkdir(exist_ok=True)
     for step in (1, 2, 3, 4):  # whatever is imported late, is imported now
         save(RunFolder(folder / "scratch"), step)
+    _let_anyone_trace()
     orders.send("ready")
     orders.recv()
     try:
@@ -115,6 +120,12 @@ def _save_when_told(folder: Path, orders: Connection) -> None:
             os.write(2, f"charnn: {error}\n".encode())
         os._exit(error.exit_code)
     os._exit(0)
+
+
+def _let_anyone_trace() -> None:
+    """Yama, where it is on, lets only a parent trace, unless the child says otherwise; strace is a sibling."""
+    pr_set_ptracer, anyone = 0x59616D61, ctypes.c_ulong(-1)
+    ctypes.CDLL(None).prctl(pr_set_ptracer, anyone, 0, 0, 0)
 
 
 def complaints(run: RunFolder, blow: Strike, outcome: Outcome) -> Iterator[str]:

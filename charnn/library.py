@@ -10,7 +10,7 @@ from typing import Unpack, cast
 from charnn.config import TrainOptions
 from charnn.errors import InputError
 from charnn.inference.model import Model, load
-from charnn.training.claim import claimed
+from charnn.training.claim import absolute_options, claimed
 from charnn.training.events import Event, Finished, Prepared
 from charnn.training.options import check_options
 
@@ -75,5 +75,5 @@ def train_events(
         from charnn.training.session import Wish
 
         begun = time.monotonic() if started is None else started
-        wish = Wish(corpus, options, begun, pending_signal, on_read)
+        wish = Wish(corpus, absolute_options(options), begun, pending_signal, on_read)
         yield from run_events(wish, claim, dry_run=dry_run)

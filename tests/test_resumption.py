@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from training_helpers import run, write_corpus
 
 from charnn.config import Budget, DataConfig, ModelConfig, OptimConfig, TrainConfig, to_json
 from charnn.errors import InputError, ModelFileError
@@ -137,3 +138,14 @@ def test_a_damaged_configuration_names_the_run(value):
     with pytest.raises(ModelFileError, match="checkpoints/x holds a run") as caught:
         stored_config(value, Path("checkpoints/x"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_with_relative_paths_is_resumed_from_another_folder(tmp_path, monkeypatch):
+    write_corpus(tmp_path)
+    (tmp_path / "val.txt").write_text("abc dab gee " * 5)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run("corpus-1.txt", tmp_path / "out", val="val.txt", steps=3)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    events = run(None, tmp_path / "out", resume=True, val="../val.txt", steps=5)
+    assert events[-1].step == 5

@@ -17,8 +17,17 @@ _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 def absolute_sources(sources: Sequence[str]) -> tuple[str, ...]:
     """The sources as a run remembers them: paths absolute, `-` and URLs as they are; none means the bundled corpus."""
-    chosen = sources or (str(bundled_corpus()),)
-    return tuple(s if s == "-" or "://" in s else os.path.abspath(s) for s in chosen)  # noqa: PTH100  globs are no paths
+    return tuple(_absolute(source) for source in sources or (str(bundled_corpus()),))
+
+
+def absolute_options(options: TrainOptions) -> TrainOptions:
+    """The options with the paths a run remembers made absolute: it may be resumed from another folder."""
+    remembered = {name: _absolute(str(options[name])) for name in ("val", "init_from") if name in options}  # type: ignore[literal-required]
+    return TrainOptions(**{**options, **remembered})  # type: ignore[typeddict-item]
+
+
+def _absolute(source: str) -> str:
+    return source if source == "-" or "://" in source else os.path.abspath(source)  # noqa: PTH100  a glob is no path
 
 
 def run_name(sources: Sequence[str]) -> str:

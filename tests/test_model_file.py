@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -299,3 +300,21 @@ def test_mutations_raise_nothing_else(mutations, cut, tmp_path_factory):
         read_model(path)
     except CharnnError as error:
         assert str(error).isprintable()
+
+
+def test_a_large_model_is_stored_in_half_precision(tmp_path, monkeypatch):
+    stored = random_model(ModelConfig(vocab_size=9, hidden=8))
+    whole = written(tmp_path, stored).stat().st_size
+    monkeypatch.setattr(model_file, "HALF_FROM", 100)
+    path = written(tmp_path, stored)
+    assert path.stat().st_size < 0.7 * whole
+    for name, weight in read_model(path).weights.items():
+        np.testing.assert_allclose(weight, stored.weights[name], rtol=1e-3, atol=1e-6)
+
+
+def test_what_half_precision_cannot_hold_is_stored_whole(tmp_path, monkeypatch):
+    stored = random_model(ModelConfig(vocab_size=9, hidden=8))
+    weights = {**stored.weights, "output.bias": np.full(9, 1e5, np.float32)}
+    monkeypatch.setattr(model_file, "HALF_FROM", 100)
+    path = written(tmp_path, replace(stored, weights=weights))
+    np.testing.assert_array_equal(read_model(path).weights["output.bias"], weights["output.bias"])

@@ -22,7 +22,7 @@ def absolute_sources(sources: Sequence[str]) -> tuple[str, ...]:
 
 def absolute_options(options: TrainOptions) -> TrainOptions:
     """The options with the paths a run remembers made absolute: it may be resumed from another folder."""
-    remembered = {name: _absolute(str(options[name])) for name in ("val", "init_from") if name in options}  # type: ignore[literal-required]
+    remembered = {name: _absolute(str(options[name])) for name in ("val", "init_from") if name in options}
     return TrainOptions(**{**options, **remembered})  # type: ignore[typeddict-item]
 
 

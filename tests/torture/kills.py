@@ -63,10 +63,10 @@ def _killed(folder: Path, run: RunFolder, life: float, result: Kills) -> bool:
     ended = child.wait()
     if ended.code == 0:
         return False
+    if ended.code != -signal.SIGKILL:
+        raise RuntimeError(f"the run ended by itself, with {ended.code}: {ended.stderr}")
     result.tried += 1
     result.in_training += "plan:" in ended.stderr or "going on" in ended.stderr
-    if ended.code != -signal.SIGKILL or "charnn:" in ended.stderr:
-        result.odd.append(f"kill {result.tried}: ended with {ended.code}: {ended.stderr.splitlines()[-1]}")
     return True
 
 
@@ -88,5 +88,5 @@ def _finished(folder: Path, run: RunFolder) -> str:
     """Let a run end; what it came to, weights and losses, as one hash."""
     ended = processes.run(folder, *_arguments(run))
     if ended.code:
-        return f"ended with {ended.code}: {ended.stderr}"
+        raise RuntimeError(f"the run ended with {ended.code}: {ended.stderr}")
     return outcome_of(run)

@@ -187,7 +187,7 @@ class Bar(Lines):
             self._progress.update(self._task, description="training", total=event.steps)
         if isinstance(event, Stepped):
             self._progress.update(self._task, completed=event.step, status=self._status(event))
-        elif not isinstance(event, Saved):
+        else:
             super().show(event)
 
     def _status(self, event: Stepped) -> str:

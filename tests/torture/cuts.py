@@ -17,6 +17,7 @@ NETWORKS: tuple[TrainOptions, ...] = (
     {"cell": "lstm", "layers": 2, "dropout": 0.3},
     {"cell": "gru", "dropout": 0.3},
     {"cell": "rnn", "nonlinearity": "relu", "embedding": 5},
+    {"embedding": 8, "ngrams": 3, "ngram_rows": 64, "ngram_dropout": 0.5},
 )
 _RUN: TrainOptions = {
     "steps": 14,  # of 9 an epoch

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from charnn.version import __version__
+
 if TYPE_CHECKING:
     from charnn.inference.model import Model, load
     from charnn.library import Run, train
 
-__version__ = "0.1.0"
 __all__ = ["Model", "Run", "__version__", "load", "train"]
 
 _HOMES = {

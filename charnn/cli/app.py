@@ -6,7 +6,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from charnn import __version__
 from charnn.cli.cache import cache
 from charnn.cli.options import GroupedCommand
 from charnn.cli.sample import sample
@@ -14,6 +13,7 @@ from charnn.cli.score import score
 from charnn.cli.terminal import escape_line, guard_streams
 from charnn.cli.train import train
 from charnn.errors import CharnnError, InputError
+from charnn.version import __version__
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from charnn import __version__
 from charnn.config import SampleConfig, TrainConfig, TrainOptions, to_json
 from charnn.inference.model import Model
 from charnn.model.shapes import parameter_count
@@ -19,6 +18,7 @@ from charnn.text.corpus import Corpus
 from charnn.training.events import Started
 from charnn.training.planner import Clock
 from charnn.training.trainer import Trainer
+from charnn.version import __version__
 
 LIVE_SAMPLE = SampleConfig(length=200, temperature=0.8)
 

@@ -53,10 +53,8 @@ def train(
     Example: charnn train corpus.txt --minutes 10
     """
     started = process_started()
-    given = {name: value for name, value in locals().items() if value is not None and value is not False}
-    options = cast(
-        TrainOptions, {name: given[name] for name in TrainOptions.__annotations__ if name in given}
-    )
+    said = {name: value for name, value in locals().items() if value is not None and value is not False}
+    options = cast(TrainOptions, {name: said[name] for name in TrainOptions.__annotations__ if name in said})
 
     from charnn.cli.display import make_display
     from charnn.cli.interrupts import Interrupts

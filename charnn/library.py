@@ -70,7 +70,8 @@ def train_events(
     """
     check_options(options)
     with claimed(corpus, options) as claim:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads that spin slow a busy machine tenfold
+        # waiting threads that spin make a busy machine ten times slower
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from charnn.training.run import run_events  # torch
         from charnn.training.session import Wish
 

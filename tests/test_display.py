@@ -100,7 +100,7 @@ def test_the_bar_shows_text_as_it_is_and_escapes_controls(
     assert shown.err.count(r"[/red] :smile: \x1b]52;c;eA==\x07 \x9b31m \u202e") == 3
     assert not set("\x1b\x07\x9b\u202e") & set(shown.err)
     assert "some [red]text[/red] :smile:\nin two lines" in shown.err
-    assert shown.err.count("step 10") == 3  # evaluated and gone on twice: steps and saves are the bar's
+    assert shown.err.count("step 10") == 4  # evaluated, saved and gone on twice; steps are the bar's
     assert "charnn sample --model runs/a --temp 0.8" in shown.err
 
 

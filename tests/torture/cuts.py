@@ -20,7 +20,7 @@ NETWORKS: tuple[TrainOptions, ...] = (
     {"embedding": 8, "ngrams": 3, "ngram_rows": 64, "ngram_dropout": 0.5},
 )
 _RUN: TrainOptions = {
-    "steps": 14,  # of 9 an epoch
+    "steps": 14,  # of 10 an epoch
     "hidden": 8,
     "batch_size": 2,
     "seq_length": 16,

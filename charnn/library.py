@@ -70,8 +70,8 @@ def train_events(
     """
     check_options(options)
     with claimed(corpus, options) as claim:
-        # waiting threads that spin make a busy machine ten times slower
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        # waiting threads spin for moments only: spinning longer makes a busy machine several times slower
+        os.environ.setdefault("GOMP_SPINCOUNT", "5000")
         from charnn.training.run import run_events  # torch
         from charnn.training.session import Wish
 

@@ -251,3 +251,41 @@ def test_colours_stay_out_of_a_pipe_unless_forced(path):
     assert piped(*arguments, "--color").stdout.decode() == plain
     forced = piped(*arguments, "--color", env={"FORCE_COLOR": "1"}).stdout.decode()
     assert forced != plain and COLOUR.sub("", forced) == plain
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch, model):
+    """A file that holds the first 30 characters of `sample`'s text, and other things."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    file = tmp_path / "corpus.txt"
+    file.write_text("0123\n" + model.sample(length=40, seed=3)[:30] + "0123456789")
+    return str(file)
+
+
+def test_novelty_is_said_and_changes_nothing_else(sample, notes, corpus):
+    plain, measured = (json_lines(sample("-n", "2", "--json", *more)) for more in ([], ["--novelty", corpus]))
+    added = {"longest_copied", "copied_share"}
+    assert [{key: one[key] for key in one.keys() - added} for one in measured] == plain
+    assert (measured[0]["longest_copied"], measured[0]["copied_share"]) == (30, pytest.approx(11 / 21))
+    assert measured[1]["longest_copied"] < 10 and measured[1]["copied_share"] == 0
+    assert sample("--novelty", corpus) == sample()
+    assert "copied: 30 characters in a row at most, 52.4% of all stretches of 20" in notes(
+        "--novelty", corpus
+    )
+    assert "copied in sample 2: " in notes("--novelty", corpus, "-n", "2")
+
+
+def test_novelty_of_short_samples_and_of_several_corpora(sample, notes, corpus, tmp_path):
+    (tmp_path / "more.txt").write_text(sample()[25:])
+    both = ["--novelty", corpus, "--novelty", str(tmp_path / "more.txt")]
+    assert json_lines(sample(*both, "--json"))[0]["longest_copied"] == 30
+    assert json_lines(sample(*both, "-l", "5", "--json"))[0]["copied_share"] is None
+    assert "copied: 5 characters in a row at most\n" in notes(*both, "-l", "5")
+
+
+def test_novelty_is_refused_where_there_is_no_end_or_no_corpus(sample, corpus):
+    with pytest.raises(InputError, match="--length or --lines"):
+        sample("-l", "-1", "--novelty", corpus)
+    assert sample("-l", "-1", "--lines", "1", "--novelty", corpus).count("\n") == 1
+    with pytest.raises(InputError, match="missing"):
+        sample("--novelty", "missing.txt")

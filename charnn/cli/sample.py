@@ -1,6 +1,7 @@
 """`charnn sample`: new text on stdout, character by character as it is made."""
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 from charnn.cli.inputs import read_pieces
 from charnn.cli.models import MODEL_DEFAULT, announced_model
@@ -8,6 +9,9 @@ from charnn.cli.options import option
 from charnn.cli.terminal import note
 from charnn.config import SampleConfig
 from charnn.errors import InputError
+
+if TYPE_CHECKING:
+    from charnn.text.cache import EncodedText
 
 DEFAULTS = SampleConfig()
 START = "Where to start and to end"
@@ -62,6 +66,16 @@ BestOf = Annotated[
     int,
     option("--best-of", OUTPUT, "N", "Keep the likeliest per character of every N drawn.", least=1),
 ]
+Novelty = Annotated[
+    list[str] | None,
+    option(
+        "--novelty",
+        OUTPUT,
+        "CORPUS",
+        "Say how much of each sample stands in a corpus, verbatim: the longest stretch, and the share of "
+        "20-character windows; in --json longest_copied and copied_share. Repeat it for more files.",
+    ),
+]
 NoEcho = Annotated[bool, option("--no-echo", OUTPUT, None, "Leave the prompt out.")]
 Colour = Annotated[
     bool,
@@ -75,6 +89,16 @@ Json = Annotated[
         None,
         "One JSON object a line: index, text (generated only), log_prob (natural log), chars, temperature, seed, "
         "stopped.",
+    ),
+]
+Interactive = Annotated[
+    bool,
+    option(
+        "-i --interactive",
+        START,
+        None,
+        "Type one beginning after another and see each continued; Tab shows the likeliest next characters, "
+        "Ctrl-D ends.",
     ),
 ]
 
@@ -93,31 +117,64 @@ def sample(
     seed: Seed = None,
     num_samples: Count = 1,
     best_of: BestOf = 1,
+    novelty: Novelty = None,
     no_echo: NoEcho = False,
     color: Colour = False,
     as_json: Json = False,
+    interactive: Interactive = False,
 ) -> None:
     """Write new text, character by character as it is made.
 
     Example: charnn sample --prompt "ROMEO:" --temp 0.8 --length 500
     """
     from charnn.cli.sampling import Request, print_json, print_texts
-    from charnn.inference.sampler import fresh_seed
 
+    _refuse_misfits(
+        interactive=interactive,
+        as_json=as_json,
+        measured_endlessly=bool(novelty) and length < 0 and not lines,
+    )
     start = _start(prompt, prompt_file)
     network = announced_model(model)
-    if seed is None:
-        seed = fresh_seed()
-        note(f"seed: {seed}")
     configs = tuple(
         SampleConfig(length, degree, top_k, top_p, min_p, tuple(stop or ()))
         for degree in temperature or [DEFAULTS.temperature]
     )
-    request = Request(network, start, configs, num_samples, best_of, lines, seed)
-    if as_json:
+    corpus = _corpus(novelty) if novelty else None
+    request = Request(network, start, configs, num_samples, best_of, lines, _seed(seed), corpus)
+    if interactive:
+        from charnn.cli.interactive import converse
+
+        converse(request, echo=not no_echo, color=color)
+    elif as_json:
         print_json(request)
     else:
         print_texts(request, echo=not no_echo, color=color)
+
+
+def _refuse_misfits(*, interactive: bool, as_json: bool, measured_endlessly: bool) -> None:
+    if interactive and as_json:
+        raise InputError("--interactive is for people, --json for scripts; give one of them")
+    if interactive and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InputError("--interactive needs a terminal; in a pipe, start from --prompt-file -")
+    if measured_endlessly:
+        raise InputError("--novelty is said of samples that end; give --length or --lines")
+
+
+def _seed(seed: int | None) -> int:
+    """The seed, or a fresh one, said."""
+    from charnn.inference.sampler import fresh_seed
+
+    if seed is None:
+        seed = fresh_seed()
+        note(f"seed: {seed}")
+    return seed
+
+
+def _corpus(sources: list[str]) -> "EncodedText":
+    from charnn.text.encode import encode_text
+
+    return encode_text(sources)
 
 
 def _start(prompt: str | None, prompt_file: str | None) -> str:

@@ -14,8 +14,11 @@ from charnn.config import SampleConfig
 
 if TYPE_CHECKING:
     from charnn.inference.model import Model, SampleOptions
+    from charnn.inference.novelty import Copied
     from charnn.inference.writer import Sample
+    from charnn.text.cache import EncodedText
 
+_MEASURED = 256  # samples looked up in a corpus together
 _NATS_PER_BIT = log(2)
 
 Characters = Iterable[
@@ -25,7 +28,10 @@ Characters = Iterable[
 
 @dataclass(frozen=True)
 class Request:
-    """`count` samples after `prompt` for each of `configs`, each the best of `best_of` and of at most `lines` lines."""
+    """`count` samples after `prompt` for each of `configs`, each the best of `best_of` and of at most `lines` lines.
+
+    With a `corpus`, what each copied from it is said too.
+    """
 
     model: "Model"
     prompt: str
@@ -34,6 +40,7 @@ class Request:
     best_of: int
     lines: int | None
     seed: int
+    corpus: "EncodedText | None" = None
 
     @property
     def total(self) -> int:
@@ -43,8 +50,8 @@ class Request:
 def print_json(request: Request) -> None:
     """One JSON object a line on stdout; `index` counts them all."""
     groups = [_drawn(request, config) for config in request.configs]
-    for index, sample in enumerate(chain.from_iterable(groups)):
-        print(json_line(asdict(replace(sample, index=index))), flush=True)
+    for index, (sample, more) in enumerate(_with_novelty(request, chain.from_iterable(groups))):
+        print(json_line(asdict(replace(sample, index=index)) | more), flush=True)
 
 
 def print_texts(request: Request, *, echo: bool, color: bool) -> None:
@@ -54,6 +61,7 @@ def print_texts(request: Request, *, echo: bool, color: bool) -> None:
     if coloured:
         note_legend()
     line_end = ""
+    texts: list[str] = []
     # All are checked before there is any output.
     groups = [_texts(request, config, coloured) for config in request.configs]
     for number, (score, characters) in enumerate(chain.from_iterable(groups)):
@@ -64,13 +72,19 @@ def print_texts(request: Request, *, echo: bool, color: bool) -> None:
         last = request.prompt if echo else ""
         sys.stdout.write(show(last))
         sys.stdout.flush()
-        for run, bits in characters:
+        for run, bits in characters if request.corpus is None else _kept(characters, texts):
             sys.stdout.write(paint(show(run), band(bits)))
             sys.stdout.flush()
             last = run or last
         line_end = "" if last.endswith("\n") else "\n"
     if terminal:
         sys.stdout.write(line_end)
+    for number, copy in enumerate(_copied(request, texts), 1):
+        note(
+            f"copied in sample {number}: {_novelty(copy)}"
+            if request.total > 1
+            else f"copied: {_novelty(copy)}"
+        )
 
 
 def _texts(
@@ -126,6 +140,39 @@ def _cut(request: Request, lines: int, sample: "Sample") -> "Sample":
     text = "".join(f"{line}\n" for line in kept[:lines])
     score = request.model.score(text, context=request.prompt)
     return replace(sample, text=text, log_prob=score.log_prob, chars=score.chars, stopped=False)
+
+
+def _kept(characters: Characters, texts: list[str]) -> Characters:
+    """The characters as they come; once they are over, their text is added to `texts`."""
+    pieces = []
+    for run, bits in characters:
+        pieces.append(run)
+        yield run, bits
+    texts.append("".join(pieces))
+
+
+def _with_novelty(
+    request: Request, samples: Iterator["Sample"]
+) -> Iterator[tuple["Sample", dict[str, float | None]]]:
+    """Each sample and what else is to be said of it."""
+    if request.corpus is None:
+        yield from zip(samples, repeat({}), strict=False)
+    while block := list(islice(samples, _MEASURED)):
+        for sample, copy in zip(block, _copied(request, [one.text for one in block]), strict=True):
+            yield sample, {"longest_copied": copy.longest, "copied_share": copy.share}
+
+
+def _copied(request: Request, texts: list[str]) -> list["Copied"]:
+    if request.corpus is None:
+        return []
+    from charnn.inference.novelty import copied
+
+    return copied(texts, request.corpus)
+
+
+def _novelty(copy: "Copied") -> str:
+    longest = f"{copy.longest} characters in a row at most"
+    return longest if copy.share is None else f"{longest}, {copy.share:.1%} of all stretches of 20 characters"
 
 
 def _surprisals(request: Request, sample: "Sample") -> Iterable[float]:

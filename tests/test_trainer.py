@@ -237,7 +237,7 @@ def test_everything_the_next_step_depends_on_is_in_the_tensors(corpus):
     names = trainer.tensors().keys()
     for name, _ in trainer.network.named_parameters():
         assert f"network.{name}" in names
-    for moment in ("exp_avg", "exp_avg_sq", "step"):
+    for moment in ("average", "square", "count"):
         held = [name for name in names if name.startswith("optimizer.") and name.endswith(f".{moment}")]
         assert len(held) == len(parameters(trainer))
     assert {"state.0", "state.1", "rng.cpu", "sums"} <= names

@@ -1,75 +1,113 @@
-"""AdamW for the network, a lazy Adam for its n-gram tables, and their state as named tensors."""
+"""AdamW for the network, a lazy Adam for its n-gram table; their state is named tensors.
+
+torch's own optimizer classes load its compiler when they are made, for seconds; its functional form doesn't.
+"""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer, SparseAdam
+from torch.optim.adamw import adamw
 
 from charnn.config import OptimConfig
 from charnn.model.network import Network
 
+EPSILON = 1e-8
 
-class Optimizers:
+
+class Optimizer:
     """One step of a network's update.
 
-    AdamW (Loshchilov and Hutter 2019) moves the dense weights; biases don't decay. The n-gram tables have sparse
-    gradients: SparseAdam touches the rows of the n-grams that were seen, and no others.
+    AdamW (Loshchilov and Hutter 2019) moves the dense weights; biases don't decay. The n-gram table has a sparse
+    gradient, and only the rows of the n-grams that were seen are moved, by Adam (Kingma and Ba 2015) with moments that
+    stand still in between.
     """
 
     def __init__(self, network: Network, optim: OptimConfig) -> None:
-        self._clip = optim.clip if optim.clip > 0 else torch.inf
-        tables = [] if network.ngrams is None else [network.ngrams.weight]
-        self._dense = [p for p in network.parameters() if all(p is not table for table in tables)]
-        self._members: dict[str, Optimizer] = {"dense": _adamw(self._dense, optim)}
-        if tables:
-            self._members["sparse"] = SparseAdam(tables, lr=optim.lr, betas=(optim.beta1, optim.beta2))
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of the last step."""
-        return float(self._members["dense"].param_groups[0]["lr"])
+        self._optim = optim
+        self._table = None if network.ngrams is None else network.ngrams.weight
+        dense = [p for p in network.parameters() if p is not self._table]
+        self._groups = [
+            DenseGroup([p for p in dense if p.ndim > 1], optim.weight_decay),
+            DenseGroup([p for p in dense if p.ndim <= 1], 0.0),
+        ]
+        self._dense = dense
+        self._steps = 0
+        self._moments = [] if self._table is None else [torch.zeros_like(self._table) for _ in range(2)]
 
     def step(self, loss: Tensor, lr: float) -> Tensor:
         """Back-propagate, clip the dense gradients to a global norm (Pascanu et al. 2013), update.
 
         Returns the norm before clipping.
         """
-        for member in self._members.values():
-            member.zero_grad(set_to_none=True)
+        for parameter in self._dense:
+            parameter.grad = None
+        if self._table is not None:
+            self._table.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self._dense, self._clip)
-        for member in self._members.values():
-            for group in member.param_groups:
-                group["lr"] = lr
-            member.step()
+        norm = nn.utils.clip_grad_norm_(self._dense, self._optim.clip if self._optim.clip > 0 else torch.inf)
+        self._steps += 1
+        with torch.no_grad():
+            for group in self._groups:
+                group.step(lr, self._optim)
+            if self._table is not None and self._table.grad is not None:
+                self._step_table(self._table, self._table.grad.coalesce(), lr)
         return norm
 
+    def _step_table(self, table: nn.Parameter, gradient: Tensor, lr: float) -> None:
+        rows, values = gradient.indices()[0], gradient.values()
+        betas = (self._optim.beta1, self._optim.beta2)
+        moments = []
+        for moment, beta, news in zip(self._moments, betas, (values, values * values), strict=True):
+            updated = torch.lerp(news, moment[rows], beta)
+            moment[rows] = updated
+            moments.append(updated / (1 - beta**self._steps))
+        table.index_add_(0, rows, moments[0] / (moments[1].sqrt_() + EPSILON), alpha=-lr)
+
     def tensors(self) -> dict[str, Tensor]:
-        """Moments and step counts, named `MEMBER.INDEX.KEY`."""
-        return {
-            f"{name}.{index}.{key}": torch.as_tensor(value)
-            for name, member in self._members.items()
-            for index, entry in member.state_dict()["state"].items()
-            for key, value in entry.items()
-        }
+        """Moments and step counts by name."""
+        named = {"steps": torch.tensor(self._steps)}
+        for i, group in enumerate(self._groups):
+            named |= {f"dense.{i}.{name}": tensor for name, tensor in group.tensors().items()}
+        return named | {f"table.{i}": moment for i, moment in enumerate(self._moments)}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `tensors`."""
-        for name, member in self._members.items():
-            state: dict[int, dict[str, Tensor | int]] = {}
-            for place, value in tensors.items():
-                owner, index, key = place.split(".")
-                if owner == name:
-                    is_count = key == "step" and isinstance(member, SparseAdam)
-                    state.setdefault(int(index), {})[key] = int(value) if is_count else value
-            member.load_state_dict({"state": state, "param_groups": member.state_dict()["param_groups"]})
+        self._steps = int(tensors["steps"])
+        for name, tensor in self.tensors().items():
+            if name != "steps":
+                tensor.copy_(tensors[name])
 
 
-def _adamw(parameters: list[nn.Parameter], optim: OptimConfig) -> AdamW:
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": optim.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    fused = parameters[0].device.type in ("cpu", "cuda")
-    return AdamW(groups, lr=optim.lr, betas=(optim.beta1, optim.beta2), fused=fused)
+class DenseGroup:
+    """Weights that share one decay, with their AdamW moments."""
+
+    def __init__(self, parameters: list[nn.Parameter], decay: float) -> None:
+        self._parameters = parameters
+        self._decay = decay
+        self._averages = [torch.zeros_like(p) for p in parameters]
+        self._squares = [torch.zeros_like(p) for p in parameters]
+        self._counts = [torch.zeros((), device=p.device) for p in parameters]
+
+    def step(self, lr: float, optim: OptimConfig) -> None:
+        """Move the weights by their gradients."""
+        adamw(
+            [p.data for p in self._parameters],
+            [p.grad for p in self._parameters if p.grad is not None],
+            self._averages,
+            self._squares,
+            [],
+            self._counts,
+            fused=self._parameters[0].device.type in ("cpu", "cuda"),
+            amsgrad=False,
+            beta1=optim.beta1,
+            beta2=optim.beta2,
+            lr=lr,
+            weight_decay=self._decay,
+            eps=EPSILON,
+            maximize=False,
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        kinds = {"average": self._averages, "square": self._squares, "count": self._counts}
+        return {f"{i}.{kind}": t for kind, tensors in kinds.items() for i, t in enumerate(tensors)}

@@ -15,7 +15,7 @@ from charnn.text.corpus import Corpus
 from charnn.text.lanes import Lanes
 from charnn.training import device as devices
 from charnn.training.evaluation import evaluate
-from charnn.training.optimizer import Optimizers
+from charnn.training.optimizer import Optimizer
 from charnn.training.schedule import Plan, learning_rate
 
 
@@ -62,7 +62,7 @@ class Trainer:
         if weights is not None:
             self.network.load_state_dict(dict(weights))
         self.network.to(self.device)
-        self.optimizers = Optimizers(self.network, config.optim)
+        self.optimizer = Optimizer(self.network, config.optim)
         self.lanes = Lanes(corpus.train, config.optim.batch_size, config.optim.seq_length)
         self.course = Course()
         self.state: State = self.network.initial_state(config.optim.batch_size)
@@ -88,7 +88,7 @@ class Trainer:
         with devices.autocast(self.config.precision, self.device):
             logits, after = self.network(inputs, self.state)
         loss = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
-        norm = self.optimizers.step(loss, self.lr)
+        norm = self.optimizer.step(loss, self.lr)
         self.state = detach(after)
         self._count(inputs.numel(), loss.detach(), norm)
 
@@ -121,7 +121,7 @@ class Trainer:
         rng = devices.rng_states(self.device)
         return (
             _prefixed("network", self.network.state_dict())
-            | _prefixed("optimizer", self.optimizers.tensors())
+            | _prefixed("optimizer", self.optimizer.tensors())
             | _prefixed("state", dict(enumerate(self.state)))
             | _prefixed("rng", rng)
             | {"sums": self.sums}
@@ -130,7 +130,7 @@ class Trainer:
     def restore(self, tensors: Mapping[str, Tensor], course: Course) -> None:
         """Put the run where `tensors()` and `course` were taken."""
         self.network.load_state_dict(_under("network", tensors))
-        self.optimizers.restore(_under("optimizer", tensors))
+        self.optimizer.restore(_under("optimizer", tensors))
         parts = _under("state", tensors)
         self.state = tuple(parts[str(i)].to(self.device) for i in range(len(parts)))
         self.sums = tensors["sums"].to(self.device)

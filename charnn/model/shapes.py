@@ -1,5 +1,6 @@
 """Names and shapes of a network's weights, as its configuration says: what a model file must hold, exactly."""
 
+from dataclasses import replace
 from math import prod
 
 from charnn.config import GATES, ModelConfig
@@ -26,6 +27,11 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 def parameter_count(config: ModelConfig) -> int:
     return sum(prod(shape) for shape in weight_shapes(config).values())
+
+
+def dense_parameters(config: ModelConfig) -> int:
+    """Parameters that every character is multiplied with: all but the look-up tables."""
+    return parameter_count(replace(config, ngrams=0, ngram_rows=0)) - config.vocab_size * config.embedding
 
 
 def inconsistency(config: ModelConfig) -> str | None:

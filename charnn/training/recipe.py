@@ -17,6 +17,7 @@ from charnn.config import (
 )
 
 LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
+KERNEL_SHARE = 0.6  # of the machine's rate that a step reaches
 NGRAMS = 5
 NGRAM_EMBEDDING = 64
 CHARS_PER_ROW = 16  # of the training text, for each row of an n-gram table
@@ -72,7 +73,7 @@ def _affordable_chars(options: TrainOptions, budget: Budget, situation: Situatio
 def _chars_in(seconds: float, situation: Situation) -> float:
     """Characters that the network chosen for so many seconds reads in them (6 FLOP a weight and character)."""
     assert situation.gflops is not None
-    flop = seconds * situation.gflops * 1e9 * 0.6  # the kernel's share of the machine's rate, and of a step
+    flop = seconds * situation.gflops * 1e9 * KERNEL_SHARE
     # hidden ∝ chars^0.42 and flop = 6 × 4 × hidden² × 1.3 × chars, solved for chars
     ratio = flop / (6 * 4 * 192**2 * 1.3 * 4.5e6)
     return 4.5e6 * float(ratio ** (1 / 1.84))

@@ -1,10 +1,15 @@
 """The plan of a run in words: what was read, what was chosen and why, what it will take."""
 
+from math import inf
 from pathlib import Path
 
+import torch
+
 from charnn.config import Budget, ModelConfig, TrainConfig
-from charnn.model.shapes import parameter_count
+from charnn.model.shapes import dense_parameters, parameter_count
 from charnn.text.corpus import Corpus
+from charnn.training.device import machine_gflops
+from charnn.training.recipe import KERNEL_SHARE
 
 TORCH_BYTES = 300e6  # resident once torch is loaded
 
@@ -28,6 +33,7 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
         ("device", f"{config.device}, {config.precision}, {config.threads} threads, seed {config.seed}"),
         ("memory", f"about {_memory(config) / 1e6:,.0f} MB"),
         ("budget", describe_budget(config.budget)),
+        ("time", _expected_time(config, len(corpus.train))),
         ("folder", str(folder)),
     ]
 
@@ -35,6 +41,18 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
 def describe_budget(budget: Budget) -> str:
     given = {"minutes": budget.minutes, "steps": budget.steps, "epochs": budget.epochs}
     return " or ".join(f"{value:g} {name}" for name, value in given.items() if value is not None)
+
+
+def _expected_time(config: TrainConfig, train_chars: int) -> str:
+    """What minutes promise, or a rough guess from the machine's measured rate."""
+    budget, optim = config.budget, config.optim
+    if budget.minutes is not None:
+        return f"{budget.minutes:g} minutes, the last evaluation and save included"
+    epochs = inf if budget.epochs is None else budget.epochs * train_chars
+    steps = inf if budget.steps is None else budget.steps * optim.batch_size * optim.seq_length
+    rate = KERNEL_SHARE * machine_gflops(torch.device(config.device))
+    seconds = min(epochs, steps) * 6 * dense_parameters(config.model) / (rate * 1e9)
+    return f"{max(seconds / 60, 0.1):,.1f} minutes, roughly"
 
 
 def _unknown(corpus: Corpus) -> str:

@@ -270,7 +270,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(home: Path) -> None:
     said = plan(home, "corpus.txt", *SHORT)
     assert list(said) == [
         *("corpus", "characters", "vocabulary", "odd bytes", "network", "batch"),
-        *("optimiser", "regularised", "device", "memory", "budget", "folder"),
+        *("optimiser", "regularised", "device", "memory", "budget", "time", "folder"),
     ]
     assert said["characters"] == "3,600 to train on, 400 to validate on"
     assert said["budget"] == "12 steps"

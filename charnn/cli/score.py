@@ -48,6 +48,16 @@ UnknownPolicy = Annotated[
     Literal["error", "skip", "replace"],
     option("--unknown", HOW, None, "What becomes of a character that the model never saw."),
 ]
+Adapt = Annotated[
+    bool,
+    option(
+        "--adapt",
+        HOW,
+        None,
+        "Let a copy of the model go on learning from each text, behind the characters it scores (dynamic evaluation): "
+        "for long texts; slower.",
+    ),
+]
 Rank = Annotated[
     bool, option("--rank", OUTPUT, None, "Likeliest first, by the first model's bits per character.")
 ]
@@ -83,6 +93,7 @@ def score(
     model: Models = None,
     context: Context = "",
     unknown: UnknownPolicy = "error",
+    adapt: Adapt = False,
     rank: Rank = False,
     chars: Chars = False,
     top: Top = 0,
@@ -96,9 +107,9 @@ def score(
     from charnn.cli.score_output import shown, shown_as_json, summed
     from charnn.cli.scoring import Query
 
-    _refuse_misfits(whole=whole, top=top, ordered_stretches=rank and (chars or html is not None))
+    _refuse_misfits(whole=whole, adapt=adapt, top=top, ordered_stretches=rank and (chars or html is not None))
     paths: list[str | None] = list(model) if model else [None]
-    query = Query(tuple(map(announced_model, paths)), context, unknown, top)
+    query = Query(tuple(map(announced_model, paths)), context, unknown, top, adapt)
     results = query.results(texts or [], file or [], whole=whole)
     if not (chars or html):
         results = (result for result in results if result.kind != "stretch")
@@ -114,9 +125,11 @@ def score(
         write_atomically(Path(html), page(shown_results, str(query.models[0].path)))
 
 
-def _refuse_misfits(*, whole: bool, top: int, ordered_stretches: bool) -> None:
+def _refuse_misfits(*, whole: bool, adapt: bool, top: int, ordered_stretches: bool) -> None:
     if whole and top:
         raise InputError("--top works on texts and lines, not on --whole files; leave one of them out")
+    if adapt and top:
+        raise InputError("--top lists what the trained model finds likeliest; leave out --adapt or --top")
     if whole and ordered_stretches:
         raise InputError(
             "--rank orders texts, not the stretches that --whole shows; leave out --chars and --html"

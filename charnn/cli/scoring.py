@@ -104,12 +104,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Query:
-    """How every text is scored; with `top` the likeliest `top` characters are wanted at each place."""
+    """How every text is scored; with `top` the likeliest `top` characters are wanted at each place.
+
+    With `adapt` the models go on learning from each text as they score it.
+    """
 
     models: tuple["Model", ...]
     context: str
     unknown: "Unknown"
     top: int = 0
+    adapt: bool = False
 
     def results(self, texts: list[str], files: list[str], *, whole: bool) -> Iterator[Result]:
         """Results for the texts, then for the files, each line or, with `whole`, each file one text.
@@ -127,7 +131,7 @@ class Query:
     def texts(self, texts: Iterable[str]) -> Iterator[Result]:
         """A result for each text."""
         columns = [
-            model.score_many(copy, context=self.context, unknown=self.unknown)
+            model.score_many(copy, context=self.context, unknown=self.unknown, adapt=self.adapt)
             for model, copy in self._shared(texts)
         ]
         for scores in zip(*columns, strict=True):
@@ -136,7 +140,7 @@ class Query:
     def file(self, name: str) -> Iterator[Result]:
         """A file as one text: a result for each stretch, then one for the whole."""
         columns = [
-            model.score_whole(copy, context=self.context, unknown=self.unknown)
+            model.score_whole(copy, context=self.context, unknown=self.unknown, adapt=self.adapt)
             for model, copy in self._shared(read_pieces(name))
         ]
         totals = [Total()] * len(self.models)

@@ -1,7 +1,8 @@
 """The public model: load once, then sample, stream, score. Immutable, so many threads may share one."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
@@ -9,7 +10,8 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from charnn.config import ModelConfig, SampleConfig
-from charnn.errors import InputError
+from charnn.errors import InputError, ModelFileError
+from charnn.inference.cells import Array
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.sampler import ENDLESS, check_sample_config, checked_seed, generator
 from charnn.inference.scorer import Score, Scorer, Unknown, encode
@@ -62,12 +64,15 @@ class Model:
     provenance: Mapping[str, Any]
     path: Path | None
     _engine: Engine = field(repr=False)
+    _read_again: Callable[[], ModelFile] = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, stored: ModelFile, path: Path | None = None) -> "Model":
         """The model that a file holds; `path` None where there is none yet."""
         engine = Engine(stored.config, stored.weights)
-        return cls(stored.config, stored.vocabulary, MappingProxyType(stored.provenance), path, engine)
+        provenance = MappingProxyType(stored.provenance)
+        read_again = partial(read_model, path) if path else lambda: stored
+        return cls(stored.config, stored.vocabulary, provenance, path, engine, read_again)
 
     def sample(self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]) -> str:
         """New text after `prompt`, without it. Options as SampleConfig's; one seed gives one text."""
@@ -117,34 +122,48 @@ class Model:
         start = self._after(context, "the context", unknown)
         return self._predictions(start, encode(self.vocabulary, text, unknown, "the text").ids)
 
-    def score(self, text: str, *, context: str = "", unknown: Unknown = "error") -> Score:
-        """How likely `text` is after `context`. `unknown`: see `score_many`."""
-        return self._scorer(context, unknown).text(text, "the text")
+    def score(
+        self, text: str, *, context: str = "", unknown: Unknown = "error", adapt: bool = False
+    ) -> Score:
+        """How likely `text` is after `context`. `unknown`, `adapt`: see `score_many`."""
+        return self._scorer(context, unknown, adapt).text(text, "the text")
 
     def score_many(
-        self, texts: Iterable[str], *, context: str = "", unknown: Unknown = "error"
+        self, texts: Iterable[str], *, context: str = "", unknown: Unknown = "error", adapt: bool = False
     ) -> Iterator[Score]:
         """A score for each text after `context`, in order; texts are read some thousands ahead.
 
         What the model never saw, in text or context: "error" raises UnknownCharacterError, "skip" goes on as
         if it weren't there, "replace" puts the vocabulary's unknown character there (else U+FFFD, a space, or
-        the first character).
+        the first character). With `adapt` a copy of the network goes on learning from each text, anew from the
+        trained weights, always after it has scored what it learns from (dynamic evaluation; needs torch).
         """
-        return self._scorer(context, unknown).many(texts)
+        return self._scorer(context, unknown, adapt).many(texts)
 
     def score_whole(
-        self, pieces: Iterable[str], *, context: str = "", unknown: Unknown = "error"
+        self, pieces: Iterable[str], *, context: str = "", unknown: Unknown = "error", adapt: bool = False
     ) -> Iterator[Score]:
         """Scores of one text of any length, given in pieces: one for each stretch, a piece or part of one.
 
-        The state is carried: the stretches' `log_prob` add up to the whole text's. Memory is bounded by the
-        longest piece.
+        The state is carried, and with `adapt` what was learnt: the stretches' `log_prob` add up to the whole
+        text's. Memory is bounded by the longest piece.
         """
-        return self._scorer(context, unknown).whole(pieces, "the text")
+        return self._scorer(context, unknown, adapt).whole(pieces, "the text")
 
-    def _scorer(self, context: str, unknown: Unknown) -> Scorer:
+    def _scorer(self, context: str, unknown: Unknown, adapt: bool) -> Scorer:
         start = self._after(context, "the context", unknown)
-        return Scorer(self._engine, self.vocabulary, start, unknown)
+        if not adapt:
+            return Scorer(self._engine, self.vocabulary, start, unknown)
+        from charnn.inference.adapt import AdaptiveScorer  # torch
+
+        return AdaptiveScorer(self._engine, self.vocabulary, start, unknown, self._weights())
+
+    def _weights(self) -> Mapping[str, Array]:
+        """The weights as they were trained. The engine holds them in an order of its own, and two would be many."""
+        stored = self._read_again()
+        if (stored.config, stored.provenance) != (self.config, dict(self.provenance)):
+            raise ModelFileError(f"{self.path} has changed since it was loaded: load it again")
+        return stored.weights
 
     def _single(
         self, prompt: str, config: SampleConfig, seed: int | None, *, record: bool = False

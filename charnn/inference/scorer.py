@@ -1,7 +1,7 @@
 """How likely texts are: batches of lines, or one text of any length as stretches with the state carried."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,8 @@ from charnn.inference.softmax import log_probs_of
 from charnn.text.vocab import UNKNOWN_GLYPH, UNKNOWN_ID, Vocabulary
 
 Unknown = Literal["error", "skip", "replace"]
+Read = Callable[[Ids], Array]
+"""Reads on in one text: the log-probability of each of the ids that come next, (T,) → (T,)."""
 POLICIES = ("error", "skip", "replace")
 
 STRETCH = 1 << 15  # characters of a long text scored at a time
@@ -118,14 +120,12 @@ class Scorer:
 
     def whole(self, pieces: Iterable[str], name: str) -> Iterator[Score]:
         """One text in pieces: the scores of its stretches, the state carried."""
-        state, read = self._start, 0
+        read, offset = self._reader(), 0
         for piece in pieces:
             for begin in range(0, len(piece), STRETCH):
-                text = self._encode(piece[begin : begin + STRETCH], name, read)
-                count = len(text.ids)
-                log_probs, state = _forward(self._engine, state, text.ids[:, None], np.ones(count, np.intp))
-                read += len(text.text)
-                yield _score(text, log_probs[:, 0])
+                text = self._encode(piece[begin : begin + STRETCH], name, offset)
+                offset += len(text.text)
+                yield _score(text, read(text.ids))
 
     def many(self, texts: Iterable[str]) -> Iterator[Score]:
         """Scores of many texts, in their order."""
@@ -134,6 +134,17 @@ class Scorer:
                 yield self.text(*block[0])
             else:
                 yield from self._batches([self._encode(text, name) for text, name in block])
+
+    def _reader(self) -> Read:
+        """What reads a text, from its beginning."""
+        state = self._start
+
+        def read(ids: Ids) -> Array:
+            nonlocal state
+            log_probs, state = _forward(self._engine, state, ids[:, None], np.ones(len(ids), np.intp))
+            return log_probs[:, 0]
+
+        return read
 
     def _encode(self, text: str, name: str, offset: int = 0) -> Encoded:
         return encode(self._vocabulary, text, self._unknown, name, offset)

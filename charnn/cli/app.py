@@ -44,6 +44,9 @@ def _program(
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 2 bad usage or input, 1 a failure, 130 after Ctrl-C."""
     guard_streams()
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # before NumPy: charnn.inference.parallel has threads of its own
     try:
         try:
             _refuse_undecodable(sys.argv[1:])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
@@ -13,6 +14,7 @@ from charnn.config import ModelConfig, SampleConfig
 from charnn.errors import InputError, ModelFileError
 from charnn.inference.cells import Array
 from charnn.inference.engine import Engine, Ids, State
+from charnn.inference.parallel import in_order
 from charnn.inference.sampler import ENDLESS, check_sample_config, checked_seed, generator
 from charnn.inference.scorer import Score, Scorer, Unknown, encode
 from charnn.inference.softmax import Doubles, probabilities_of
@@ -20,7 +22,7 @@ from charnn.inference.writer import Sample, Streams, write, write_batch
 from charnn.storage.model_file import ModelFile, model_path, read_model
 from charnn.text.vocab import UNKNOWN_GLYPH, Vocabulary
 
-MAX_BATCH = 256  # samples stepped at once
+MAX_BATCH = 128  # samples stepped at once, by one thread
 NEWLINE = "\n"
 
 
@@ -98,18 +100,15 @@ class Model:
     def sample_many(
         self, count: int, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]
     ) -> Iterator[Sample]:
-        """`count` samples in order, stepped together. A single one is what `sample` returns."""
+        """`count` samples in order, many stepped together, on all cores. A single one is what `sample` returns."""
         config = _sample_config(options, endless=False)
         if count < 1:
             raise InputError(f"--num-samples must be ≥ 1, not {count}")
         chosen = checked_seed(seed)
         start = self._after(prompt, "the prompt")
         batches = (range(first, min(first + MAX_BATCH, count)) for first in range(0, count, MAX_BATCH))
-        return (
-            sample
-            for indices in batches
-            for sample in write_batch(self._engine, start, self.vocabulary, config, chosen, indices)
-        )
+        write_some = partial(write_batch, self._engine, start, self.vocabulary, config, chosen)
+        return chain.from_iterable(in_order(write_some, batches))
 
     def next(self, prompt: str = "") -> Distribution:
         """The distribution of the character after `prompt`."""

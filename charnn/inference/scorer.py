@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from charnn.errors import InputError, UnknownCharacterError
 from charnn.inference.cells import Array
 from charnn.inference.engine import Engine, Ids, State
+from charnn.inference.parallel import in_order
 from charnn.inference.softmax import log_probs_of
 from charnn.text.vocab import UNKNOWN_GLYPH, UNKNOWN_ID, Vocabulary
 
@@ -20,10 +22,10 @@ Read = Callable[[Ids], Array]
 POLICIES = ("error", "skip", "replace")
 
 STRETCH = 1 << 15  # characters of a long text scored at a time
-MAX_BATCH = 256  # texts stepped at once
+MAX_BATCH = 128  # texts stepped at once, by one thread
 BLOCK_TEXTS = 4096  # read before they are ordered by length
 BLOCK_CHARS = 1 << 20
-OUTPUT_ENTRIES = 1 << 21  # of the logits and hidden states held at once
+OUTPUT_ENTRIES = 1 << 19  # of the logits and hidden states that a thread holds at once
 _MAX_EXPONENT = 709.0  # e to the power of this is still finite
 
 
@@ -152,13 +154,22 @@ class Scorer:
     def _batches(self, texts: Sequence[Encoded]) -> list[Score]:
         """Scores in order; each batch holds texts of about one length."""
         longest_first = sorted(range(len(texts)), key=lambda i: -len(texts[i].ids))
-        scores: dict[int, Score] = {}
-        while longest_first:
-            size = max(1, min(MAX_BATCH, BLOCK_CHARS // max(1, len(texts[longest_first[0]].ids))))
-            batch, longest_first = longest_first[:size], longest_first[size:]
-            log_probs = _score_rows(self._engine, self._start, [texts[i].ids for i in batch])
-            scores.update((i, _score(texts[i], row)) for i, row in zip(batch, log_probs, strict=True))
+        scored = in_order(self._score_batch, _batched([texts[i] for i in longest_first]))
+        scores = dict(zip(longest_first, chain.from_iterable(scored), strict=True))
         return [scores[i] for i in range(len(texts))]
+
+    def _score_batch(self, texts: Sequence[Encoded]) -> list[Score]:
+        """Scores of texts, the longest first."""
+        log_probs = _score_rows(self._engine, self._start, [text.ids for text in texts])
+        return [_score(text, row) for text, row in zip(texts, log_probs, strict=True)]
+
+
+def _batched(texts: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
+    """Texts, the longest first, in batches of bounded size."""
+    while texts:
+        size = max(1, min(MAX_BATCH, BLOCK_CHARS // max(1, len(texts[0].ids))))
+        yield texts[:size]
+        texts = texts[size:]
 
 
 def _blocks(texts: Iterable[str]) -> Iterator[list[tuple[str, str]]]:

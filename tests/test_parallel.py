@@ -1,0 +1,60 @@
+"""Work on several threads: results in order, whatever the threads do."""
+
+import threading
+import time
+from itertools import count, islice
+
+import pytest
+
+from charnn.inference import parallel
+from charnn.inference.parallel import in_order
+
+
+@pytest.fixture(autouse=True)
+def three_threads(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+
+
+def test_results_come_in_order():
+    def slower_first(number):
+        time.sleep(0.01 * (5 - number))
+        return number
+
+    assert list(in_order(slower_first, range(5))) == list(range(5))
+    assert list(in_order(slower_first, [])) == []
+
+
+def test_pieces_run_side_by_side():
+    together = threading.Barrier(3, timeout=10)
+    assert sorted(in_order(lambda _: together.wait(), range(3))) == [0, 1, 2]
+
+
+def test_items_are_taken_only_a_few_ahead():
+    taken = count()
+    results = in_order(lambda number: number, (next(taken) for _ in range(1000)))
+    assert list(islice(results, 5)) == list(range(5)) and next(taken) < 10
+
+
+def test_an_error_comes_out_in_its_place():
+    results = in_order(lambda number: 1 // number, [1, 1, 0, 1])
+    assert [next(results), next(results)] == [1, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_threads_end_with_the_iterator():
+    before = threading.active_count()
+    results = in_order(lambda number: number, range(100))
+    next(results)
+    results.close()
+    list(in_order(lambda number: number, range(10)))
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(("wish", "threads"), [("2", 2), ("16", 16), ("0", None), ("2,1", None), ("", None)])
+def test_the_user_may_say_how_many(monkeypatch, wish, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", wish)
+    assert parallel._thread_count() == threads or (threads is None and parallel._thread_count() >= 1)

@@ -4,7 +4,7 @@ import pytest
 
 from charnn.config import Budget
 from charnn.training import planner as planner_module
-from charnn.training.planner import EVAL_SHARE, EVALS_WANTED, TRAIN_EVENTS, Clock, Planner
+from charnn.training.planner import EVAL_COST, EVAL_SHARE, EVALS_WANTED, FINAL_EVAL_SHARE, TRAIN_EVENTS, Clock, Planner
 from charnn.training.schedule import Plan
 
 
@@ -75,7 +75,7 @@ def test_a_plan_without_minutes_does_not_depend_on_the_clock(now):
 def test_evaluations_are_a_tenth_apart_unless_they_would_cost_too_much():
     assert planner(Budget(steps=5000), val_chars=10).first_plan(0).eval_every == 5000 / EVALS_WANTED
     dear = planner(Budget(steps=5000), val_chars=1_000_000).first_plan(0)
-    assert dear.eval_every == 500 / EVAL_SHARE  # half a million training characters' time, a sixteenth
+    assert dear.eval_every == 1000 * EVAL_COST / EVAL_SHARE  # a step trains a thousand characters
     assert planner(Budget(steps=3), val_chars=0).first_plan(0).eval_every == 1
 
 
@@ -220,10 +220,22 @@ def test_speed_is_that_since_the_last_event():
 @pytest.mark.parametrize("seconds", [0.5, 5.0, 30.0, 600.0, 60_000.0])
 @pytest.mark.parametrize("eval_cost", [0.0, 0.01, 1.0, 20.0])
 def test_stretches(seconds, eval_cost):
-    """Unless there is one only, evaluations take little more than their share (the last stretch may be half one)."""
+    """Unless there is one only, evaluations take a bounded share, more of it towards the end."""
     first, evals = planner_module._stretches(seconds, seconds, eval_cost)
     assert evals >= 1
     assert 0 <= first <= seconds
     if evals > 1:
-        assert evals * eval_cost <= 1.5 * EVAL_SHARE * seconds
-        assert first >= eval_cost / EVAL_SHARE
+        assert evals * eval_cost <= 1.5 * FINAL_EVAL_SHARE * seconds
+        assert first >= eval_cost / FINAL_EVAL_SHARE
+
+
+@pytest.mark.parametrize(("seconds", "eval_cost"), [(60.0, 0.7), (600.0, 1.2), (3600.0, 1.0)])
+def test_the_last_stretch_is_short(seconds, eval_cost):
+    """A machine whose speed changes after the last correction misses the budget by a share of that stretch only."""
+    left, evals, total = seconds, 0, 0
+    while evals != 1:
+        stretch, evals = planner_module._stretches(left, seconds, eval_cost)
+        left -= stretch + eval_cost
+        total += 1
+    assert stretch <= max(0.02 * seconds, 2 * eval_cost / FINAL_EVAL_SHARE)
+    assert total * eval_cost <= 0.08 * seconds

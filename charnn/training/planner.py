@@ -14,10 +14,11 @@ from charnn.training.schedule import Plan
 MEASURED_STEPS = 20  # at least, before the first plan of a timed run
 MEASURED_SHARE = 0.03  # of the budget, at most 3 seconds
 SETTLING_STEPS = 5  # not measured: the first steps allocate and compile
-EVAL_SHARE = 1 / 16  # of a stretch's time may go to the evaluation that ends it
+EVAL_SHARE = 1 / 24  # of a stretch's time may go to the evaluation that ends it, but
+FINAL_EVAL_SHARE = 1 / 4  # towards the end, where each one corrects the plan
 EVALS_WANTED = 10
 TRAIN_EVENTS = 200  # a run, about
-EVAL_COST = 0.5  # of a training character's time, until measured
+EVAL_COST = 0.25  # of a training character's time, until measured
 MARGIN = 0.4  # seconds kept for leaving, and
 MARGIN_SHARE = 0.004  # of the budget
 
@@ -158,12 +159,13 @@ class Planner:
 def _stretches(left: float, budget: float, eval_cost: float) -> tuple[float, int]:
     """Training seconds up to the next evaluation, and the number of evaluations in the seconds `left`.
 
-    Stretches halve towards the end, where corrections matter and models get better, but are never so short that
-    evaluating would cost more than its share.
+    Stretches halve towards the end, so that what a machine's speed does after the last correction matters little, but
+    are never so short that evaluating would cost more than its share.
     """
     first, evals = None, 0
+    regular = max(budget / EVALS_WANTED, eval_cost / EVAL_SHARE)
     while True:
-        stretch = max(eval_cost / EVAL_SHARE, min(left / 2, budget / EVALS_WANTED), 1e-3)
+        stretch = max(min(left / 2, regular), eval_cost / FINAL_EVAL_SHARE, 1e-3)
         is_last = left - stretch - eval_cost < stretch / 2
         stretch = max(left - eval_cost, 0.0) if is_last else stretch
         first = stretch if first is None else first

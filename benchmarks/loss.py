@@ -1,0 +1,136 @@
+"""charnn and its peers on the same text in the same seconds, one after another: a table and a picture.
+
+python -m benchmarks.loss [--corpus FILE | --stdlib] [--seconds 60] [--seeds 3] [--peers charrnn nanogpt]
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.picture import Curve, picture
+
+ROOT = Path(__file__).parents[1]
+BUNDLED = ROOT / "corpora/lantern.txt"
+PEERS = ("charrnn", "tutorial", "nanogpt")
+OURS = "charnn"
+STDLIB_BYTES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: validation loss (nats per character) against seconds, and when its process ended."""
+
+    name: str
+    curve: Curve
+    ended: float
+
+    @property
+    def best(self) -> float:
+        return min(loss for _, loss in self.curve)
+
+    def seconds_to(self, loss: float) -> float | None:
+        """When the validation loss was first seen to be no more than `loss`."""
+        return next((seconds for seconds, found in self.curve if found <= loss), None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--corpus", type=Path, default=BUNDLED)
+    parser.add_argument("--stdlib", action="store_true", help="the first 10 MB of Python's standard library")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
+    parser.add_argument("--picture", type=Path, default=Path("loss.svg"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = standard_library(Path(folder)) if arguments.stdlib else arguments.corpus.resolve()
+        names = [OURS, *arguments.peers]
+        runs = [run(n, corpus, arguments.seconds, seed) for seed in range(arguments.seeds) for n in names]
+    print(table(runs))
+    arguments.picture.write_text(picture([(one.name, one.curve) for one in runs]))
+    print(f"picture: {arguments.picture}")
+
+
+def standard_library(folder: Path) -> Path:
+    """A file of the standard library's sources, sorted by path, cut after 10 MB; what isn't UTF-8 is left out."""
+    root = Path(sysconfig.get_path("stdlib"))
+    content = bytearray()
+    for source in sorted(root.rglob("*.py")):
+        if len(content) >= STDLIB_BYTES:
+            break
+        if not {"site-packages", "dist-packages"}.intersection(source.parts):
+            text = source.read_bytes().decode(errors="replace")
+            content += b"" if "\ufffd" in text else text.encode()
+    path = folder / "stdlib.txt"
+    path.write_text(content[:STDLIB_BYTES].decode(errors="ignore"), newline="")
+    return path
+
+
+def run(name: str, corpus: Path, seconds: float, seed: int) -> Run:
+    """Train in a process and with a cache of its own, so that reading the text counts."""
+    with tempfile.TemporaryDirectory() as folder:
+        train = our_curve if name == OURS else peer_curve
+        before = time.monotonic()
+        curve = train(name, corpus, seconds, seed, folder)
+        done = Run(name, curve, time.monotonic() - before)
+    print(f"{name}, seed {seed}: {done.best:.4f} nats, ended after {done.ended:.1f} s", file=sys.stderr)
+    return done
+
+
+def our_curve(name: str, corpus: Path, seconds: float, seed: int, folder: str) -> Curve:
+    output = Path(folder, "run")
+    options = [
+        "--minutes",
+        str(seconds / 60),
+        "--seed",
+        str(seed),
+        "--out",
+        str(output),
+        "--sample-every",
+        "0",
+    ]
+    module_output(["charnn", "train", str(corpus), "--quiet", *options], folder)
+    events = map(json.loads, (output / "metrics.jsonl").read_text().splitlines())
+    return [(event["seconds"], event["val_nats_per_char"]) for event in events if event["event"] == "eval"]
+
+
+def peer_curve(name: str, corpus: Path, seconds: float, seed: int, folder: str) -> Curve:
+    options = ["--seconds", str(seconds), "--seed", str(seed)]
+    lines = module_output([f"benchmarks.peers.{name}", str(corpus), *options], folder).splitlines()
+    return [(point["seconds"], point["val_nats_per_char"]) for point in map(json.loads, lines)]
+
+
+def module_output(command: list[str], cache: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": cache}
+    command = [sys.executable, "-m", *command]
+    return subprocess.run(
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
+def table(runs: list[Run]) -> str:
+    """A row for each name: loss over the seeds, when its processes ended, when charnn had reached its loss."""
+    lines = [
+        f"{'':10}{'nats/char: median':>18}{'least':>9}{'most':>9}{'ended, s':>10}{'charnn there, s':>17}"
+    ]
+    for name in dict.fromkeys(one.name for one in runs):
+        mine = [one for one in runs if one.name == name]
+        losses, ended = sorted(one.best for one in mine), median(one.ended for one in mine)
+        there = [one.seconds_to(median(losses)) for one in runs if one.name == OURS]
+        reached = [seconds for seconds in there if seconds is not None]
+        first = f"{median(reached):.1f}" if len(reached) == len(there) else "-"
+        figures = f"{median(losses):18.4f}{losses[0]:9.4f}{losses[-1]:9.4f}{ended:10.1f}"
+        lines.append(f"{name:10}{figures}{'' if name == OURS else first:>17}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""What compares charnn with its peers: every character is scored once, for each of them the same ones."""
+
+import json
+import sys
+from argparse import Namespace
+from math import log
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import loss
+from benchmarks.peers import charrnn, common, nanogpt, tutorial
+from benchmarks.picture import picture
+from charnn.config import ModelConfig
+from charnn.model.network import Network
+from charnn.training.evaluation import evaluate
+
+VOCABULARY = 7
+
+
+class Bigrams(nn.Module):
+    """What it says depends on the last character alone, so that no window can change it."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("logits", torch.randn(VOCABULARY, VOCABULARY, generator=torch.manual_seed(0)))
+
+    def forward(self, ids, state):
+        return self.logits[ids], (torch.zeros(1, len(ids), 1),)
+
+
+class InPart:
+    def __init__(self, ids):
+        self.ids = ids
+
+    def __len__(self):
+        return len(self.ids)
+
+    def read(self, start, stop):
+        return self.ids[start:stop].numpy()
+
+
+def random_ids(n):
+    return torch.randint(VOCABULARY, (n,), generator=torch.manual_seed(1))
+
+
+@pytest.mark.parametrize("context", [None, 1, 4, 16, 64, 1000])
+@pytest.mark.parametrize("n", [9, 66, 2500])
+def test_every_character_but_the_first_is_scored_once(n, context):
+    ids, model = random_ids(n), Bigrams()
+    log_probs = model.logits.log_softmax(dim=1)[ids[:-1], ids[1:]]
+    assert common.validation_loss(model, ids, context) == pytest.approx(-float(log_probs.mean()), rel=1e-5)
+
+
+def test_a_recurrent_network_is_scored_as_charnn_scores():
+    ids, network = random_ids(2500), Network(ModelConfig(vocab_size=VOCABULARY, hidden=8))
+    peer = common.Lstm(VOCABULARY, 8, 1)
+    peer.lstm.load_state_dict(network.rnn.state_dict())
+    peer.output.load_state_dict(network.output.state_dict())
+    assert common.validation_loss(peer, ids, None) == pytest.approx(
+        evaluate(network, InPart(ids), lambda: False), rel=1e-5
+    )
+
+
+def test_a_window_s_later_characters_change_nothing():
+    model = nanogpt.Gpt(VOCABULARY, nanogpt.CPU).eval()
+    ids = random_ids(64)[None]
+    changed = torch.cat([ids[:, :40], (ids[:, 40:] + 1) % VOCABULARY], dim=1)
+    torch.testing.assert_close(model(ids, None)[0][:, :40], model(changed, None)[0][:, :40])
+
+
+def test_lanes_go_on_where_they_stood():
+    batches = common.lanes(torch.arange(25), batch=2, window=4)
+    seen = [next(batches) for _ in range(4)]
+    assert seen[0][0].tolist() == [[0, 1, 2, 3], [12, 13, 14, 15]]
+    assert seen[1][0].tolist() == [[4, 5, 6, 7], [16, 17, 18, 19]]
+    assert all(torch.equal(targets, inputs + 1) for inputs, targets, _ in seen)
+    assert [anew for *_, anew in seen] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("peer", [charrnn, tutorial, nanogpt])
+def test_a_peer_learns_and_reports(peer, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = tmp_path / "text.txt"
+    path.write_text("abcab cab " * 2000)
+    arguments = [str(path), "--steps", "4"]
+    monkeypatch.setattr(sys, "argv", ["peer", *arguments])
+    monkeypatch.setattr(common, "MARKS", (0.25, 1.0))
+    monkeypatch.setattr(peer, "BATCH", 4, raising=False)
+    peer.main()
+    first, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["step"], last["step"]) == (1, 4)
+    assert last["val_nats_per_char"] < first["val_nats_per_char"] < 2 * log(4)
+
+
+def test_nanogpts_rate_rises_then_falls_to_its_last():
+    assert nanogpt.learning_rate(0.0, 0, 0.0) < 2e-5
+    assert nanogpt.learning_rate(0.1, 99, 0.0) == pytest.approx(nanogpt.LR, rel=0.02)
+    assert nanogpt.learning_rate(1.0, 5000, 0.0) == pytest.approx(nanogpt.FINAL_LR)
+
+
+def test_a_budget_in_seconds_leaves_evaluations_out():
+    budget = common.Budget(Namespace(seconds=1000.0, steps=None))
+    before = budget.progress(0)
+    budget.free(500)
+    assert budget.progress(0) == pytest.approx(before - 0.5, abs=0.01)
+
+
+def test_the_table_says_when_charnn_was_there():
+    ours = loss.Run("charnn", [(1, 2.0), (2, 1.5), (3, 1.6)], 3.1)
+    peer = loss.Run("nanogpt", [(1, 3.0), (3, 1.9)], 4.0)
+    _, first, second = loss.table([ours, peer]).splitlines()
+    assert first.split() == ["charnn", "1.5000", "1.5000", "1.5000", "3.1"]
+    assert second.split() == ["nanogpt", "1.9000", "1.9000", "1.9000", "4.0", "2.0"]
+    worse = loss.Run("nanogpt", [(3, 1.0)], 4.0)
+    assert loss.table([ours, worse]).splitlines()[-1].split()[-1] == "-"
+
+
+def test_the_picture_is_well_formed():
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(picture([("charnn", [(1, 2.0), (2, 1.5)]), ("nanogpt", [(1, 9.0)])]))
+    lines = root.findall(".//{*}polyline")
+    places = [tuple(map(float, place.split(","))) for line in lines for place in line.get("points").split()]
+    assert len(lines) == 2 and all(0 <= x <= 760 and 0 <= y <= 440 for x, y in places)
+
+
+def test_the_standard_library_is_a_text_of_ten_megabytes(tmp_path):
+    path = loss.standard_library(tmp_path)
+    assert 9_999_990 <= path.stat().st_size <= 10_000_000
+    assert "�" not in path.read_text()

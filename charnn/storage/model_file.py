@@ -33,6 +33,8 @@ FORMAT = 1
 MODEL_FILE = "model.safetensors"
 MAX_HEADER = 1 << 20  # bytes; all characters that Unicode has assigned take two thirds of it
 HALF_FROM = 1_000_000  # parameters
+TABLE = "ngrams.weight"
+_HALF_EXPONENT = 0x7C00  # all of its bits set: infinite or NaN
 MAX_WEIGHT = 1e6  # no network that works comes near; with it no product of a step can overflow
 DTYPES = {4: "F32", 2: "F16"}  # bytes of a number: its name in the header
 BOUNDS = {
@@ -50,11 +52,14 @@ MACHINE_FAULTS = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFI
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds. `weights` by name, float32, shaped as `weight_shapes(config)` says."""
+    """What a model file holds. `weights` by name, shaped as `weight_shapes(config)` says; float32.
+
+    But the n-gram table may be float16: few of its rows are read, and those are widened when they are.
+    """
 
     config: ModelConfig
     vocabulary: Vocabulary
-    weights: Mapping[str, NDArray[np.float32]]
+    weights: Mapping[str, NDArray[np.floating[Any]]]
     provenance: dict[str, Any]
 
 
@@ -90,7 +95,7 @@ def write_model(path: Path, model: ModelFile) -> None:
     write_atomically(path, [format_tensors(weights, {"charnn": json.dumps(metadata, ensure_ascii=False)})])
 
 
-def _stored_dtype(weights: Mapping[str, NDArray[np.float32]]) -> type[np.floating[Any]]:
+def _stored_dtype(weights: Mapping[str, NDArray[np.floating[Any]]]) -> type[np.floating[Any]]:
     is_large = sum(weight.size for weight in weights.values()) >= HALF_FROM
     fits = all(np.abs(weight).max() <= np.finfo(np.float16).max for weight in weights.values())
     return np.float16 if is_large and fits else np.float32
@@ -204,13 +209,21 @@ def _check_tensors(header: dict[str, Any], shapes: Mapping[str, tuple[int, ...]]
             raise ValueError(f"its tensor {name} is not {dtype} of shape {shape}")
 
 
-def _weights(content: bytes) -> dict[str, NDArray[np.float32]]:
-    """The tensors as float32, of sane size. safetensors checks that they lie side by side and fill the file."""
-    weights = {name: tensor.astype(np.float32, copy=False) for name, tensor in parse_tensors(content).items()}
-    for name, weight in weights.items():
-        if not np.abs(weight).max() <= MAX_WEIGHT:  # NaN neither
+def _weights(content: bytes) -> dict[str, NDArray[np.floating[Any]]]:
+    """The tensors, of sane size. safetensors checks that they lie side by side and fill the file."""
+    weights: dict[str, NDArray[np.floating[Any]]] = {}
+    for name, stored in parse_tensors(content).items():
+        if not _is_sane(stored):
             raise ValueError(f"its tensor {name} has values that are not finite, or beyond ±{MAX_WEIGHT:g}")
+        weights[name] = stored if name == TABLE else stored.astype(np.float32, copy=False)
     return weights
+
+
+def _is_sane(stored: NDArray[np.floating[Any]]) -> bool:
+    """Whether every number is finite and within MAX_WEIGHT; in half precision a finite one always is."""
+    if stored.dtype == np.float16:  # NumPy computes in it slowly, so look at the bits
+        return not bool(((stored.view(np.uint16) & _HALF_EXPONENT) == _HALF_EXPONENT).any())
+    return bool(np.abs(stored).max() <= MAX_WEIGHT)  # NaN isn't
 
 
 def _vocabulary(values: dict[str, Any], config: ModelConfig) -> Vocabulary:

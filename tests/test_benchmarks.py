@@ -123,7 +123,7 @@ def test_the_picture_is_well_formed():
     root = ElementTree.fromstring(picture([("charnn", [(1, 2.0), (2, 1.5)]), ("nanogpt", [(1, 9.0)])]))
     lines = root.findall(".//{*}polyline")
     places = [tuple(map(float, place.split(","))) for line in lines for place in line.get("points").split()]
-    assert len(lines) == 2 and all(0 <= x <= 760 and 0 <= y <= 440 for x, y in places)
+    assert len(lines) == 2 and all(0 <= x <= 760 and 20 <= y <= 440 for x, y in places)
 
 
 def test_the_standard_library_is_a_text_of_ten_megabytes(tmp_path):

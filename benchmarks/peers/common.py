@@ -80,7 +80,7 @@ class Budget:
 
     def progress(self, step: int) -> float:
         """The share of the budget that is spent."""
-        return self.spent() / self._seconds if self._seconds else step / self._steps
+        return float(self.spent() / self._seconds if self._seconds else step / self._steps)
 
     def free(self, seconds: float) -> None:
         """Seconds that don't count."""
@@ -103,8 +103,8 @@ def parser_of(description: str | None) -> argparse.ArgumentParser:
 def read_text(path: str, device: str = "cpu") -> Text:
     corpus = open_corpus(DataConfig(sources=(path,)))
     assert corpus.val is not None, "charnn keeps a part to validate on unless told otherwise"
-    parts = (torch.from_numpy(part.read(0, len(part))).to(device) for part in (corpus.train, corpus.val))
-    return Text(*parts, len(corpus.vocabulary))
+    train, val = (torch.from_numpy(part.read(0, len(part))) for part in (corpus.train, corpus.val))
+    return Text(train.to(device), val.to(device), len(corpus.vocabulary))
 
 
 def lanes(ids: Tensor, batch: int, window: int) -> Batches:
@@ -142,7 +142,7 @@ def update(peer: Peer, inputs: Tensor, targets: Tensor, state: State, lr: float)
     logits, after = peer.model(inputs, state)
     loss = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
     peer.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     peer.clip(peer.model)
     peer.optimizer.step()
     return None if after is None else tuple(part.detach() for part in after)

@@ -55,7 +55,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (N, T, width), same shape."""
         x = x + nn.functional.dropout(self._attention(self.before_attention(x)), self.dropout, self.training)
-        return x + self.perceptron(x)
+        thought: Tensor = self.perceptron(x)
+        return x + thought
 
     def _attention(self, x: Tensor) -> Tensor:
         n, t, width = x.shape
@@ -63,7 +64,8 @@ class Block(nn.Module):
         query, key, value = split.permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
         mixed = scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
-        return self.attended(mixed.transpose(1, 2).reshape(n, t, width))
+        attended: Tensor = self.attended(mixed.transpose(1, 2).reshape(n, t, width))
+        return attended
 
 
 class Gpt(nn.Module):

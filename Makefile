@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: $(VENV)/.run
 	$(BIN)/charnn train --minutes 1 --out checkpoints/demo --overwrite
 	$(BIN)/charnn sample --model checkpoints/demo --temp 0.8 --length 400 --seed 1
+	@echo
 	$(BIN)/charnn score --model checkpoints/demo "The lantern burns above the sea." "Sea the above burns lantern the."
 
 test: $(VENV)/.dev
@@ -27,6 +28,9 @@ fix: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/encoding.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python -m benchmarks.loss
 
 # The long campaign of kills and faults; a short one is part of `make test`.
 torture: $(VENV)/.dev

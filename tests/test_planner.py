@@ -4,7 +4,15 @@ import pytest
 
 from charnn.config import Budget
 from charnn.training import planner as planner_module
-from charnn.training.planner import EVAL_COST, EVAL_SHARE, EVALS_WANTED, FINAL_EVAL_SHARE, TRAIN_EVENTS, Clock, Planner
+from charnn.training.planner import (
+    EVAL_COST,
+    EVAL_SHARE,
+    EVALS_WANTED,
+    FINAL_EVAL_SHARE,
+    TRAIN_EVENTS,
+    Clock,
+    Planner,
+)
 from charnn.training.schedule import Plan
 
 

@@ -2,6 +2,9 @@
 
 A sigmoid is a tanh of half the argument, σ(x) = ½ + ½·tanh(x/2), which never overflows. The halves are folded
 into the weights and the LSTM's gates stand in the order i f o g, so that one tanh serves all gates of a step.
+
+For a single stream each of NumPy's calls costs more than its numbers, so the calls here are the cheap ones: arrays'
+own methods, operands of one type and of as many dimensions.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,22 +16,23 @@ from numpy.typing import NDArray
 from charnn.config import GATES, ModelConfig
 
 Array = NDArray[np.float32]
+_HALF = np.array(0.5, np.float32)
 SATURATION = 1e20  # times the largest weight (storage.model_file) and the widest layer, still a float32
 LayerState = tuple[Array, ...]  # (h,), for the LSTM (h, c); each (B, H)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer's weights, G gates stacked. `new_bias` is the GRU's, inside of the reset gate's product."""
+    """A layer's weights, G gates side by side. `new_bias` is the GRU's, inside of the reset gate's product."""
 
-    input_weight: Array  # (G·H, width of the input)
-    recurrent_weight: Array  # (G·H, H)
-    bias: Array  # (G·H,)
-    new_bias: Array  # (H,)
+    input_weight: Array  # (width of the input, G·H)
+    recurrent_weight: Array  # (H, G·H)
+    bias: Array  # (1, G·H)
+    new_bias: Array  # (1, H)
 
     def input_product(self, inputs: Array, out: Array) -> None:
         """inputs (B, width) → out (B, G·H), the bias added."""
-        np.dot(inputs, self.input_weight.T, out=out)
+        inputs.dot(self.input_weight, out=out)
         np.add(out, self.bias, out=out)
 
 
@@ -73,10 +77,10 @@ def prepared_layer(config: ModelConfig, weights: Mapping[str, Array], index: int
         recurrent_bias = np.concatenate([recurrent_bias[: 2 * config.hidden], np.zeros_like(new_bias)])
     rows, scale = _gate_order(config)
     return Layer(
-        input_weight=ih[rows] * scale[:, None],
-        recurrent_weight=hh[rows] * scale[:, None],
-        bias=(bias + recurrent_bias)[rows] * scale,
-        new_bias=new_bias,
+        input_weight=(ih[rows] * scale[:, None]).T,
+        recurrent_weight=(hh[rows] * scale[:, None]).T,
+        bias=((bias + recurrent_bias)[rows] * scale)[None],
+        new_bias=new_bias[None],
     )
 
 
@@ -146,5 +150,5 @@ def _rnn_relu(layer: Layer, buffers: Buffers, state: LayerState) -> LayerState:
 def _finish_sigmoids(buffers: Buffers) -> None:
     """tanh(x/2) → σ(x), in place."""
     sigmoids = buffers.sigmoids
-    sigmoids *= 0.5
-    sigmoids += 0.5
+    sigmoids *= _HALF
+    sigmoids += _HALF

@@ -50,8 +50,8 @@ class Engine:
         # the first input stands for the first layer's input weights, which may be as large
         self._layers = [replace(first, input_weight=np.empty((0, 0), np.float32)), *deeper]
         self._cell_step = cell_step(config)
-        self._output_weight = weights["output.weight"]
-        self._output_bias = weights["output.bias"]
+        self._output_weight = weights["output.weight"].T
+        self._output_bias = weights["output.bias"][None]
 
     def initial(self, batch: int = 1) -> State:
         """The zero state of B = `batch` streams."""
@@ -66,20 +66,20 @@ class Engine:
 
     def advance(self, ids: Ids, state: State, buffers: Buffers) -> State:
         """The state after each stream has read its character; ids (B,), each in [0, V), buffers for B."""
+        taps = np.concatenate([ids[None], state.recent]) if len(state.recent) else ids[None]
         after: list[LayerState] = []
         for layer, before in zip(self._layers, state.layers, strict=True):
             if after:
                 layer.input_product(after[-1][0], buffers.inputs)
             else:
-                self._first_input.product(ids, state.recent, buffers.inputs)
-            np.dot(before[0], layer.recurrent_weight.T, out=buffers.recurrent)
+                self._first_input.product(taps, buffers.inputs)
+            before[0].dot(layer.recurrent_weight, out=buffers.recurrent)
             after.append(self._cell_step(layer, buffers, before))
-        recent = np.concatenate([ids[None], state.recent[:-1]]) if len(state.recent) else state.recent
-        return State(tuple(after), recent)
+        return State(tuple(after), taps[:-1])
 
     def logits(self, hidden: Array) -> Array:
         """What the output layer makes of hidden states (N, H): (N, V)."""
-        product: Array = np.dot(hidden, self._output_weight.T)
+        product: Array = hidden.dot(self._output_weight)
         return np.add(product, self._output_bias, out=product)
 
     def step(self, ids: Ids, state: State, buffers: Buffers) -> tuple[Array, State]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from charnn.config import ModelConfig
 from charnn.inference.cells import Array, Layer
-from charnn.model.ngrams import ngram_rows
+from charnn.model.ngrams import hashed, tap_factors
 
 MAX_TABLE = 1 << 22  # entries (16 MB); a larger product of embedding and input weights is taken at each step
 
@@ -20,29 +20,43 @@ class FirstInput:
     """
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array], layer: Layer) -> None:
-        self._config = config
         self._embedding = weights["embedding.weight"] if config.embedding else None
         self._table = _input_table(layer, self._embedding)
-        self._ngrams = weights.get("ngrams.weight")
+        self._ngrams = _NgramSum(config, weights["ngrams.weight"]) if config.ngrams else None
         self._layer = None if config.embedding == 0 else layer  # one-hot input needs no more than the table
 
-    def product(self, ids: NDArray[np.integer], recent: NDArray[np.integer], out: Array) -> None:
-        """ids (B,) after `recent` (n − 1, B), the latest first → the product with the biases, out (B, G·H)."""
+    def product(self, taps: NDArray[np.integer], out: Array) -> None:
+        """taps (n, B), the ids 0, 1, … characters back → the product with the biases, out (B, G·H)."""
         if self._table is not None:
-            np.take(self._table, ids, axis=0, out=out, mode="clip")  # the other modes make a copy of `out`
+            self._table.take(taps[0], axis=0, out=out, mode="clip")  # the other modes make a copy of `out`
         elif self._embedding is not None and self._layer is not None:
-            self._layer.input_product(self._embedding[ids], out)
+            self._layer.input_product(self._embedding[taps[0]], out)
         if self._ngrams is not None and self._layer is not None:
-            rows = np.stack(ngram_rows([ids.astype(np.int64, copy=False), *recent], self._config))
-            out += np.dot(self._ngrams[rows].sum(axis=0, dtype=np.float32), self._layer.input_weight.T)
+            out += self._ngrams.of(taps).dot(self._layer.input_weight)
+
+
+class _NgramSum:
+    """The summed embeddings of the n-grams that end at a character: `charnn.model.ngrams`' rows, all orders at once."""
+
+    def __init__(self, config: ModelConfig, table: Array) -> None:
+        self._config, self._table = config, table
+        self._factors = np.array(tap_factors(config))[:, None]
+        self._first_rows = (np.arange(config.ngrams - 1) * config.ngram_rows)[:, None]
+
+    def of(self, taps: NDArray[np.integer]) -> Array:
+        """taps (n, B) → (B, width of the embedding)."""
+        values = np.add.accumulate(taps * self._factors)[1:]
+        rows = hashed(values, self._config) + self._first_rows
+        summed: Array = np.add.reduce(self._table[rows], axis=0, dtype=np.float32)
+        return summed
 
 
 def _input_table(layer: Layer, embedding: Array | None) -> Array | None:
     """The input product with its bias for every id, (V, G·H); None where it would be too large."""
     if embedding is None:
-        return np.add(layer.input_weight.T, layer.bias, order="C")
-    if len(embedding) * len(layer.bias) > MAX_TABLE:
+        return np.add(layer.input_weight, layer.bias, order="C")
+    if len(embedding) * layer.bias.size > MAX_TABLE:
         return None
-    table = np.empty((len(embedding), len(layer.bias)), np.float32)
+    table = np.empty((len(embedding), layer.bias.size), np.float32)
     layer.input_product(embedding, table)
     return table

@@ -54,21 +54,20 @@ class Streams:
         *,
         record: bool = False,
     ) -> None:
-        batch, ids = len(generators), engine.config.vocab_size
+        batch = len(generators)
         self._engine, self._config, self._unknown_id = engine, config, unknown_id
         self._truncates = truncates(config)
         self._generators = generators
         self._buffers = engine.buffers(batch)
         self._state = start.repeated(batch)
-        self._noise = np.empty((batch, max(1, NOISE // ids), ids))
-        self._drawn = 0
+        self._noise: Iterator[Doubles] = iter(())
         self._ids = np.empty(0, np.intp)
         self._record = record
         self.log_probs: deque[Doubles] = deque()
 
     def step(self) -> NDArray[np.intp]:
         """Draw the next character of every stream: ids (B,)."""
-        if self._drawn:
+        if len(self._ids):
             self._state = self._engine.advance(self._ids, self._state, self._buffers)
         logits = self._engine.logits(self._state.top)
         noise = self._next_noise()
@@ -79,7 +78,8 @@ class Streams:
 
     def keep(self, chosen: NDArray[np.intp]) -> None:
         """Go on with some of the streams only."""
-        self._state, self._ids, self._noise = self._state.rows(chosen), self._ids[chosen], self._noise[chosen]
+        self._state, self._ids = self._state.rows(chosen), self._ids[chosen]
+        self._noise = iter([noise[chosen] for noise in self._noise])
         self._generators = [self._generators[i] for i in chosen]
         self._buffers = self._buffers.first(len(chosen))
 
@@ -91,15 +91,22 @@ class Streams:
         return truncated(logits, self._config)
 
     def _next_noise(self) -> Doubles:
-        """Noise (B, V) for one step; the unknown character's is −∞: there is nothing to write for it."""
-        step = self._drawn % self._noise.shape[1]
-        if step == 0:
-            for row, numbers in zip(self._noise, self._generators, strict=True):
-                fill_noise(row, numbers, self._config.temperature)
-            if self._unknown_id != UNKNOWN_ID:
-                self._noise[:, :, self._unknown_id] = -np.inf
-        self._drawn += 1
-        return self._noise[:, step]
+        """Noise (B, V) for one step."""
+        noise = next(self._noise, None)
+        if noise is None:
+            self._noise = iter(self._fresh_noise())
+            noise = next(self._noise)
+        return noise
+
+    def _fresh_noise(self) -> Doubles:
+        """Noise (steps, B, V); the unknown character's is −∞: there is nothing to write for it."""
+        ids = self._engine.config.vocab_size
+        noise = np.empty((len(self._generators), max(1, NOISE // ids), ids))
+        for row, numbers in zip(noise, self._generators, strict=True):
+            fill_noise(row, numbers, self._config.temperature)
+        if self._unknown_id != UNKNOWN_ID:
+            noise[:, :, self._unknown_id] = -np.inf
+        return noise.swapaxes(0, 1)
 
 
 def write(streams: Streams, characters: str, config: SampleConfig) -> Iterator[str]:

@@ -27,14 +27,22 @@ def ngram_rows(taps: Sequence[Ids], config: ModelConfig) -> list[Ids]:
     `taps[k]` are the ids k characters back, all of one shape, or BEFORE_TEXT; the rows have the same shape.
     Order n's lie in [(n−2)·R, (n−1)·R).
     """
-    value, weight = taps[0], 1
+    value = taps[0]
     rows = []
-    for order, tap in enumerate(taps[1:], start=2):
-        weight = _signed(weight * _BASE)
-        value = value + tap * weight
-        hashed = ((value * _MIX) >> 32) & (config.ngram_rows - 1)
-        rows.append(hashed + (order - 2) * config.ngram_rows)
+    for before, (tap, factor) in enumerate(zip(taps[1:], tap_factors(config)[1:], strict=True)):
+        value = value + tap * factor
+        rows.append(hashed(value, config) + before * config.ngram_rows)
     return rows
+
+
+def tap_factors(config: ModelConfig) -> list[int]:
+    """What the ids k characters back are multiplied by, k < n: an n-gram's value is the sum of its products."""
+    return [_signed(pow(_BASE, back, 1 << 64)) for back in range(config.ngrams)]
+
+
+def hashed(values: Ids, config: ModelConfig) -> Ids:
+    """N-grams' values → rows in [0, R)."""
+    return ((values * _MIX) >> 32) & (config.ngram_rows - 1)
 
 
 def _signed(number: int) -> int:

@@ -74,6 +74,13 @@ def test_no_character_is_scored_by_weights_that_learnt_from_it(model):
     assert (differences[pace:] > 2e-4).mean() > 0.9
 
 
+def test_what_is_random_is_not_foreseen(model):
+    """Who sees no character before scoring it can't beat the entropy of characters drawn evenly."""
+    numbers = np.random.default_rng(0).integers(0, len(ALPHABET), 2000)
+    text = "".join(ALPHABET[i] for i in numbers)
+    assert bits(model, text).mean() > np.log2(len(ALPHABET))
+
+
 def test_a_repetitive_text_scores_better(model):
     adapted, static = model.score(REPETITIVE, adapt=True), model.score(REPETITIVE)
     assert adapted.bits_per_char < static.bits_per_char - 0.1

@@ -47,7 +47,7 @@ class _NgramSum:
         """taps (n, B) → (B, width of the embedding)."""
         values = np.add.accumulate(taps * self._factors)[1:]
         rows = hashed(values, self._config) + self._first_rows
-        summed: Array = np.add.reduce(self._table[rows], axis=0, dtype=np.float32)
+        summed: Array = np.add.reduce(self._table.take(rows, axis=0), axis=0, dtype=np.float32)
         return summed
 
 

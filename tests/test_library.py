@@ -215,7 +215,7 @@ def test_after_three_rollbacks_the_run_ends_and_keeps_its_best_model(home, poiso
     assert (lines[-1]["event"], lines[-1]["reason"]) == ("finish", "diverged")
     assert kinds(home / "out").count("resume") >= 1
     evaluated = [line["val_nats_per_char"] for line in lines if line["event"] == "eval"]
-    assert lines[-1]["best_val_nats_per_char"] == min(evaluated)
+    assert lines[-1]["best_val_nats_per_char"] <= min(evaluated)  # the best may be of a course that was left
     assert charnn.load(home / "out").score("abc").log_prob < 0
     assert all(torch.isfinite(value).all() for value in final_tensors(home / "out").values())
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack, cast
@@ -63,7 +63,7 @@ def train_events(
     pending_signal: Callable[[], int | None] = lambda: None,
     on_read: Callable[[int, int | None], None] | None = None,
     dry_run: bool = False,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """The events of a run, as they happen; closing the iterator ends the run at once.
 
     `started` is the moment a budget in minutes counts from, on time.monotonic's scale (default: now).

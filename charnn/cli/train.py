@@ -72,7 +72,7 @@ def train(
             on_read=display.reading,
             dry_run=dry_run,
         )
-        with closing(events):  # type: ignore[type-var]
+        with closing(events):
             for event in events:
                 if isinstance(event, Prepared):
                     interrupts.hold()

@@ -114,6 +114,16 @@ def test_results_are_streamed_in_bounded_blocks(monkeypatch):
     assert [score.text for score in itertools.islice(MODEL.score_many(endless), 10)] == ["bad"] * 10
 
 
+def test_first_scores_come_before_much_is_read():
+    texts = itertools.count(1)
+    scores = MODEL.score_many("bad" for _ in texts)
+    next(scores)
+    assert next(texts) == scorer.FIRST_BLOCK_TEXTS + 2
+    for _ in range(5 * scorer.BLOCK_TEXTS):
+        next(scores)
+    assert next(texts) < 8 * scorer.BLOCK_TEXTS
+
+
 def test_memory_does_not_grow_with_a_text_in_pieces(monkeypatch):
     monkeypatch.setattr(scorer, "STRETCH", 500)
     peaks = []

@@ -23,7 +23,10 @@ POLICIES = ("error", "skip", "replace")
 
 STRETCH = 1 << 15  # characters of a long text scored at a time
 MAX_BATCH = 128  # texts stepped at once, by one thread
-BLOCK_TEXTS = 4096  # read before they are ordered by length
+FIRST_BLOCK_TEXTS = (
+    256  # read before they are ordered by length, so that first scores come soon; then ever more
+)
+BLOCK_TEXTS = 4096  # at most
 BLOCK_CHARS = 1 << 20
 OUTPUT_ENTRIES = 1 << 19  # of the logits and hidden states that a thread holds at once
 _MAX_EXPONENT = 709.0  # e to the power of this is still finite
@@ -175,11 +178,11 @@ def _batched(texts: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
 def _blocks(texts: Iterable[str]) -> Iterator[list[tuple[str, str]]]:
     """Texts, each with its name, in blocks of bounded size; a text that is larger is a block of its own."""
     block: list[tuple[str, str]] = []
-    chars = 0
+    chars, most = 0, min(FIRST_BLOCK_TEXTS, BLOCK_TEXTS)
     for number, text in enumerate(texts, 1):
-        if block and (len(block) == BLOCK_TEXTS or chars + len(text) > BLOCK_CHARS):
+        if block and (len(block) == most or chars + len(text) > BLOCK_CHARS):
             yield block
-            block, chars = [], 0
+            block, chars, most = [], 0, min(2 * most, BLOCK_TEXTS)
         block.append((text, f"text {number}"))
         chars += len(text)
     if block:

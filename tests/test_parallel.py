@@ -5,7 +5,9 @@ import time
 from itertools import count, islice
 
 import pytest
+from helpers import loaded, random_model
 
+from charnn.config import ModelConfig
 from charnn.inference import parallel
 from charnn.inference.parallel import in_order
 
@@ -58,3 +60,14 @@ def test_threads_end_with_the_iterator():
 def test_the_user_may_say_how_many(monkeypatch, wish, threads):
     monkeypatch.setenv("OMP_NUM_THREADS", wish)
     assert parallel._thread_count() == threads or (threads is None and parallel._thread_count() >= 1)
+
+
+def test_samples_and_scores_do_not_depend_on_the_threads(monkeypatch):
+    model = loaded(random_model(ModelConfig(vocab_size=30, hidden=16)))
+    lines = [text for length in range(40) for text in ["abc" * length] * 10]
+    results = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        samples = list(model.sample_many(300, length=20, seed=1))
+        results.append((samples, [score.log_prob for score in model.score_many(lines)]))
+    assert results[0] == results[1]

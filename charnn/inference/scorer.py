@@ -99,7 +99,7 @@ def unknown_character(character: str, place: int, name: str) -> UnknownCharacter
     """The error for a character that the model never saw; `place` counts from 0, the message from 1."""
     return UnknownCharacterError(
         f"U+{ord(character):04X} ({character!r}), character {place + 1} of {name}, is not in the model's "
-        "vocabulary: take it out, or score with --unknown skip or replace"
+        "vocabulary; take it out (charnn score has --unknown skip and replace, too)"
     )
 
 

@@ -43,8 +43,8 @@ class Planner:
     val_chars: int
     clock: Clock
     deadline: float | None = None
+    save_seconds: float = 0.1  # a guess, until measured
     eval_seconds: float | None = field(default=None, init=False)
-    save_seconds: float = field(default=0.1, init=False)
     _since: tuple[int, float] | None = field(default=None, init=False)
     _paused: float = field(default=0.0, init=False)
     _reported: tuple[int, float] | None = field(default=None, init=False)

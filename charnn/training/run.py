@@ -23,6 +23,7 @@ from charnn.training.trainer import Course, Trainer
 DEFAULT_SAVE_EVERY = "1m"
 DEFAULT_SAMPLE_EVERY = "1m"
 DEFAULT_KEEP = 2
+SAVE_RATE = 130e6  # bytes a second hashed, written and synced, until measured
 
 
 def run_events(wish: Wish, claim: Claim, *, dry_run: bool = False) -> Iterator[Event]:
@@ -130,10 +131,15 @@ def _planner(session: Session, trainer: Trainer) -> Planner:
         val_chars=len(session.corpus.val) if session.corpus.val is not None else 0,
         clock=session.clock,
         deadline=session.deadline,
+        save_seconds=3 * _weight_bytes(trainer) / SAVE_RATE,
     )
 
 
 def _room_needed(trainer: Trainer, keep: int) -> int:
     """Bytes on the disk: weights and two moments in each state, one more while it is written, and the model twice."""
-    weights = sum(p.numel() * p.element_size() for p in trainer.network.parameters())
+    weights = _weight_bytes(trainer)
     return 3 * weights * (keep + 1) + 2 * weights + 4_000_000
+
+
+def _weight_bytes(trainer: Trainer) -> int:
+    return sum(p.numel() * p.element_size() for p in trainer.network.parameters())

@@ -25,13 +25,13 @@ class Interrupts:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Handle the signals inside the block, as before after it."""
+        """Handle the signals inside the block, as before after it; once one came the program is ending already."""
         before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
         try:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, handler if self._number is None else signal.SIG_IGN)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self._number is not None or not self._are_held:

@@ -17,9 +17,10 @@ from typing import Any
 from charnn.errors import InputError
 from charnn.files import explained, remove_leftovers, write_atomically
 from charnn.storage.json_values import parse_json
+from charnn.storage.model_file import MODEL_FILE
 
 CHECKPOINTS = Path("checkpoints")
-MODEL, METRICS, RESUME = "model.safetensors", "metrics.jsonl", "resume"
+METRICS, RESUME = "metrics.jsonl", "resume"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class RunFolder:
 
     @property
     def model(self) -> Path:
-        return self.path / MODEL
+        return self.path / MODEL_FILE
 
     @property
     def metrics(self) -> Path:

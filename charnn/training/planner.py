@@ -5,7 +5,7 @@ minutes gives its first plan once the speed has been measured, and a corrected o
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, inf
 
 from charnn.config import Budget
@@ -64,9 +64,7 @@ class Planner:
     def first_plan(self, step: int) -> Plan | None:
         """The plan, as soon as it can be made: at once without minutes, else when the speed is known."""
         if self.deadline is None:
-            return self._plan(
-                step, int(self.last_step), 0.0, self._untimed_eval_every(int(self.last_step)), None
-            )
+            return self._untimed_plan(step)
         if self._since is None or not self._measured_enough(step):
             return None
         return self._timed_plan(step, 0.0, None)
@@ -77,14 +75,8 @@ class Planner:
 
     def extended(self, plan: Plan, step: int) -> Plan:
         """The plan of a resumed run whose budget grew: the schedule goes on as if it had been planned so long."""
-        if self.deadline is None:
-            new = self._plan(
-                step, int(self.last_step), 0.0, self._untimed_eval_every(int(self.last_step)), None
-            )
-        else:
-            new = self._timed_plan(step, 0.0, plan)
-        progress = min(step / max(new.steps, 1), 1.0)
-        return Plan(new.step, new.steps, progress, new.eval_every, new.log_every, new.chars_per_second)
+        new = self._untimed_plan(step) if self.deadline is None else self._timed_plan(step, 0.0, plan)
+        return replace(new, progress=min(step / max(new.steps, 1), 1.0))
 
     def stepped(self, step: int) -> None:
         """Note that `step` is done; measuring starts when the first steps are over."""
@@ -119,6 +111,10 @@ class Planner:
             return max(self.clock.seconds() - self._since[1] - self._paused, 1e-9) / (step - self._since[0])
         assert plan is not None and plan.chars_per_second is not None
         return self.chars_per_step / plan.chars_per_second
+
+    def _untimed_plan(self, step: int) -> Plan:
+        steps = int(self.last_step)
+        return self._plan(step, steps, 0.0, self._untimed_eval_every(steps), None)
 
     def _timed_plan(self, step: int, progress: float, plan: Plan | None) -> Plan:
         assert self.deadline is not None and self.budget.minutes is not None

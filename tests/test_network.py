@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from charnn.config import ModelConfig
 from charnn.inference.engine import Engine
-from charnn.model.network import Network, State, detach
+from charnn.model.network import LockedDropout, Network, State, detach
 from charnn.model.shapes import parameter_count, weight_shapes
 
 KINDS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
@@ -226,6 +226,16 @@ def test_dropout_is_of_training_only(cell, nonlinearity):
         assert not torch.equal(network(IDS, state)[0], network(IDS, state)[0])
         same_state = torch.equal(network(IDS, state)[1][0], after[0])
         assert same_state == (layers == 1)
+
+
+def test_dropout_leaves_out_the_same_units_for_a_whole_window_and_scales_up_the_others():
+    hidden = torch.ones(7, 3, 200)
+    torch.manual_seed(0)
+    left = LockedDropout(0.25)(hidden)
+    assert torch.equal(left, left[:1].expand_as(left))
+    assert not torch.equal(left[:, 0], left[:, 1])
+    assert set(left.unique().tolist()) == {0.0, pytest.approx(4 / 3)}
+    assert 0.6 < float((left > 0).float().mean()) < 0.9
 
 
 def test_initial_weights():

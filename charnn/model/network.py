@@ -16,8 +16,8 @@ class Network(nn.Module):
 
     The vanilla RNN is s_t = f(U x_t + W s_{t−1} + b), o_t = softmax(V s_t + c) (Elman 1990; f is tanh or ReLU);
     the LSTM is Hochreiter and Schmidhuber's with a forget gate (Gers et al. 2000); the GRU is Cho et al.'s with
-    the reset gate applied after the hidden product, as in cuDNN. Dropout falls between layers and before the
-    output layer (Zaremba et al. 2014).
+    the reset gate applied after the hidden product, as in cuDNN. Dropout falls between layers (Zaremba et al. 2014)
+    and, the same units for a whole window, before the output layer.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -26,7 +26,7 @@ class Network(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.embedding) if config.embedding else None
         self.ngrams = NgramEmbedding(config) if config.ngrams else None
         self.rnn = _recurrent_stack(config)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = LockedDropout(config.dropout)
         self.output = nn.Linear(config.hidden, config.vocab_size)
         self._initialise()
 
@@ -104,6 +104,21 @@ class NgramEmbedding(nn.Module):
         starts = torch.cat([ends.new_zeros(1), ends[:-1]])
         summed = embedding_bag(rows[kept], self.weight, starts, mode="sum", sparse=True)
         return summed / (1 - self.config.ngram_dropout)
+
+
+class LockedDropout(nn.Module):
+    """Leaves out the same units at every step of a window (Gal and Ghahramani 2016): one small mask to draw."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(T, N, H) → the same shape, what is left scaled up."""
+        if not self.training or not self.share:
+            return hidden
+        kept = torch.empty_like(hidden[:1]).bernoulli_(1 - self.share)
+        return hidden * kept.div_(1 - self.share)
 
 
 def detach(state: State) -> State:

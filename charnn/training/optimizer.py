@@ -1,4 +1,4 @@
-"""AdamW for the network, a lazy Adam for its n-gram table; their state is named tensors.
+"""AdamW for the network, row-wise Adagrad for its n-gram table; their state is named tensors.
 
 torch's own optimizer classes load its compiler when they are made, for seconds; its functional form doesn't.
 """
@@ -13,14 +13,15 @@ from charnn.config import OptimConfig
 from charnn.model.network import Network
 
 EPSILON = 1e-8
+TABLE_RATE = 10  # times the learning rate of the dense weights
 
 
 class Optimizer:
     """One step of a network's update.
 
     AdamW (Loshchilov and Hutter 2019) moves the dense weights; biases don't decay. The n-gram table has a sparse
-    gradient, and only the rows of the n-grams that were seen are moved, by Adam (Kingma and Ba 2015) with moments that
-    stand still in between.
+    gradient, and only the rows of the n-grams that were seen are moved, by Adagrad (Duchi et al. 2011) with one sum of
+    squares a row: rare n-grams take large steps, and a row costs one number beside its weights.
     """
 
     def __init__(self, network: Network, optim: OptimConfig) -> None:
@@ -33,7 +34,7 @@ class Optimizer:
         ]
         self._dense = dense
         self._steps = 0
-        self._moments = [] if self._table is None else [torch.zeros_like(self._table) for _ in range(2)]
+        self._table_squares = None if self._table is None else self._table.new_zeros(len(self._table))
 
     def step(self, loss: Tensor, lr: float) -> Tensor:
         """Back-propagate, clip the dense gradients to a global norm (Pascanu et al. 2013), update.
@@ -50,26 +51,25 @@ class Optimizer:
         with torch.no_grad():
             for group in self._groups:
                 group.step(lr, self._optim)
-            if self._table is not None and self._table.grad is not None:
-                self._step_table(self._table, self._table.grad.coalesce(), lr)
+            self._step_table(lr)
         return norm
 
-    def _step_table(self, table: nn.Parameter, gradient: Tensor, lr: float) -> None:
+    def _step_table(self, lr: float) -> None:
+        table, squares = self._table, self._table_squares
+        if table is None or table.grad is None or squares is None:
+            return
+        gradient = table.grad.coalesce()
         rows, values = gradient.indices()[0], gradient.values()
-        betas = (self._optim.beta1, self._optim.beta2)
-        moments = []
-        for moment, beta, news in zip(self._moments, betas, (values, values * values), strict=True):
-            updated = torch.lerp(news, moment[rows], beta)
-            moment[rows] = updated
-            moments.append(updated / (1 - beta**self._steps))
-        table.index_add_(0, rows, moments[0] / (moments[1].sqrt_() + EPSILON), alpha=-lr)
+        squares[rows] += values.square().mean(dim=1)
+        steps = values / (squares[rows].sqrt() + EPSILON)[:, None]
+        table.index_add_(0, rows, steps, alpha=-TABLE_RATE * lr)
 
     def tensors(self) -> dict[str, Tensor]:
         """Moments and step counts by name."""
         named = {"steps": torch.tensor(self._steps)}
         for i, group in enumerate(self._groups):
             named |= {f"dense.{i}.{name}": tensor for name, tensor in group.tensors().items()}
-        return named | {f"table.{i}": moment for i, moment in enumerate(self._moments)}
+        return named if self._table_squares is None else named | {"table.squares": self._table_squares}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `tensors`."""

@@ -1,6 +1,7 @@
 """charnn and its peers on the same text in the same seconds, one after another: a table and a picture.
 
 python -m benchmarks.loss [--corpus FILE | --stdlib] [--seconds 60] [--seeds 3] [--peers charrnn nanogpt]
+                          [--runs RUNS.jsonl]    what stands there isn't run again
 """
 
 import argparse
@@ -11,7 +12,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
@@ -29,6 +30,7 @@ class Run:
     """One training: validation loss (nats per character) against seconds, and when its process ended."""
 
     name: str
+    seed: int
     curve: Curve
     ended: float
 
@@ -48,12 +50,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
+    parser.add_argument(
+        "--runs", type=Path, default=Path(os.devnull), help="the runs are kept here, a line each"
+    )
     parser.add_argument("--picture", type=Path, default=Path("loss.svg"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         corpus = standard_library(Path(folder)) if arguments.stdlib else arguments.corpus.resolve()
         names = [OURS, *arguments.peers]
-        runs = [run(n, corpus, arguments.seconds, seed) for seed in range(arguments.seeds) for n in names]
+        wanted = [(name, seed) for seed in range(arguments.seeds) for name in names]
+        runs = all_runs(wanted, corpus, arguments.seconds, arguments.runs)
     print(table(runs))
     arguments.picture.write_text(picture([(one.name, one.curve) for one in runs]))
     print(f"picture: {arguments.picture}")
@@ -74,13 +80,25 @@ def standard_library(folder: Path) -> Path:
     return path
 
 
+def all_runs(wanted: list[tuple[str, int]], corpus: Path, seconds: float, kept: Path) -> list[Run]:
+    """Those kept in a file, and the ones that are missing there, which are added."""
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    done = {(one.name, one.seed): one for one in (Run(**json.loads(line)) for line in lines)}
+    for name, seed in wanted:
+        if (name, seed) not in done:
+            done[name, seed] = run(name, corpus, seconds, seed)
+            with kept.open("a") as file:
+                print(json.dumps(asdict(done[name, seed])), file=file)
+    return [done[one] for one in wanted]
+
+
 def run(name: str, corpus: Path, seconds: float, seed: int) -> Run:
     """Train in a process and with a cache of its own, so that reading the text counts."""
     with tempfile.TemporaryDirectory() as folder:
         train = our_curve if name == OURS else peer_curve
         before = time.monotonic()
         curve = train(name, corpus, seconds, seed, folder)
-        done = Run(name, curve, time.monotonic() - before)
+        done = Run(name, seed, curve, time.monotonic() - before)
     print(f"{name}, seed {seed}: {done.best:.4f} nats, ended after {done.ended:.1f} s", file=sys.stderr)
     return done
 

@@ -108,13 +108,28 @@ def test_a_budget_in_seconds_leaves_evaluations_out():
 
 
 def test_the_table_says_when_charnn_was_there():
-    ours = loss.Run("charnn", [(1, 2.0), (2, 1.5), (3, 1.6)], 3.1)
-    peer = loss.Run("nanogpt", [(1, 3.0), (3, 1.9)], 4.0)
+    ours = loss.Run("charnn", 0, [(1, 2.0), (2, 1.5), (3, 1.6)], 3.1)
+    peer = loss.Run("nanogpt", 0, [(1, 3.0), (3, 1.9)], 4.0)
     _, first, second = loss.table([ours, peer]).splitlines()
     assert first.split() == ["charnn", "1.5000", "1.5000", "1.5000", "3.1"]
     assert second.split() == ["nanogpt", "1.9000", "1.9000", "1.9000", "4.0", "2.0"]
-    worse = loss.Run("nanogpt", [(3, 1.0)], 4.0)
+    worse = loss.Run("nanogpt", 1, [(3, 1.0)], 4.0)
     assert loss.table([ours, worse]).splitlines()[-1].split()[-1] == "-"
+
+
+def test_a_run_that_is_kept_is_not_run_again(tmp_path, monkeypatch):
+    ran = []
+
+    def run(name, corpus, seconds, seed):
+        ran.append((name, seed))
+        return loss.Run(name, seed, [[seconds, 1.5]], 3.0)
+
+    monkeypatch.setattr(loss, "run", run)
+    kept = tmp_path / "runs.jsonl"
+    first = loss.all_runs([("charnn", 0)], tmp_path, 60, kept)
+    both = loss.all_runs([("charnn", 0), ("nanogpt", 0)], tmp_path, 60, kept)
+    assert ran == [("charnn", 0), ("nanogpt", 0)]
+    assert both[:1] == first and len(kept.read_text().splitlines()) == 2
 
 
 def test_the_picture_is_well_formed():

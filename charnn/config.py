@@ -27,6 +27,7 @@ class ModelConfig:
 
     vocab_size: int
     cell: Cell = "lstm"
+    A bidirectional network is two such networks, one for each direction, and an output layer over both.
     nonlinearity: Nonlinearity = "tanh"
     layers: int = 1
     hidden: int = 256
@@ -39,6 +40,7 @@ class ModelConfig:
     @property
     def input_size(self) -> int:
         """Width of the first layer's input."""
+    bidirectional: bool = False
         return self.embedding or self.vocab_size
 
 
@@ -123,6 +125,7 @@ class TrainOptions(TypedDict, total=False):
     seq_length: int
     lr: float
     clip: float
+    bidirectional: bool
     weight_decay: float
     val_fraction: float
     val: str

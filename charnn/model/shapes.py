@@ -5,9 +5,26 @@ from math import prod
 
 from charnn.config import GATES, ModelConfig
 
+FORWARD, BACKWARD = (
+    "forward_network.",
+    "backward_network.",
+)  # what the names of a bidirectional network's halves begin with
+
 
 def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Name → shape of every weight, in PyTorch's names and layout (gates stacked: LSTM i f g o, GRU r z n)."""
+    """Name → shape of every weight, in PyTorch's names and layout (gates stacked: LSTM i f g o, GRU r z n).
+
+    A bidirectional network's are those of its halves, the forward one first, and of the output layer over both.
+    """
+    half = _directed_shapes(config)
+    if not config.bidirectional:
+        return half
+    shapes = {direction + name: shape for direction in (FORWARD, BACKWARD) for name, shape in half.items()}
+    return shapes | _output_shapes(config, 2 * config.hidden)
+
+
+def _directed_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Those of a network that reads in one direction."""
     hidden, stacked = config.hidden, GATES[config.cell] * config.hidden
     shapes: dict[str, tuple[int, ...]] = {}
     if config.embedding:
@@ -20,9 +37,11 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         shapes[f"rnn.weight_hh_l{layer}"] = (stacked, hidden)
         shapes[f"rnn.bias_ih_l{layer}"] = (stacked,)
         shapes[f"rnn.bias_hh_l{layer}"] = (stacked,)
-    shapes["output.weight"] = (config.vocab_size, hidden)
-    shapes["output.bias"] = (config.vocab_size,)
-    return shapes
+    return shapes | _output_shapes(config, hidden)
+
+
+def _output_shapes(config: ModelConfig, width: int) -> dict[str, tuple[int, ...]]:
+    return {"output.weight": (config.vocab_size, width), "output.bias": (config.vocab_size,)}
 
 
 def parameter_count(config: ModelConfig) -> int:
@@ -31,7 +50,8 @@ def parameter_count(config: ModelConfig) -> int:
 
 def dense_parameters(config: ModelConfig) -> int:
     """Parameters that every character is multiplied with: all but the look-up tables."""
-    return parameter_count(replace(config, ngrams=0, ngram_rows=0)) - config.vocab_size * config.embedding
+    tables = config.vocab_size * config.embedding * (1 + config.bidirectional)
+    return parameter_count(replace(config, ngrams=0, ngram_rows=0)) - tables
 
 
 def inconsistency(config: ModelConfig) -> str | None:

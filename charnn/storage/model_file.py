@@ -167,6 +167,8 @@ def _config(values: dict[str, Any]) -> ModelConfig:
     names = {field.name for field in fields(ModelConfig)}
     if strange := sorted(values.keys() - names):
         raise ValueError(f"its configuration has an unknown setting {strange[0]!r}; try a newer charnn")
+    if not isinstance(values.get("bidirectional", False), bool):
+        raise ValueError(f"its bidirectional is {values['bidirectional']!r}, not true or false")
     for name, (low, high) in BOUNDS.items():
         if name in values and not (type(values[name]) is int and low <= values[name] <= high):
             raise ValueError(f"its {name} is {values[name]!r}, not a whole number from {low} to {high}")
@@ -215,7 +217,7 @@ def _weights(content: bytes) -> dict[str, NDArray[np.floating[Any]]]:
     for name, stored in parse_tensors(content).items():
         if not _is_sane(stored):
             raise ValueError(f"its tensor {name} has values that are not finite, or beyond ±{MAX_WEIGHT:g}")
-        weights[name] = stored if name == TABLE else stored.astype(np.float32, copy=False)
+        weights[name] = stored if name.endswith(TABLE) else stored.astype(np.float32, copy=False)
     return weights
 
 

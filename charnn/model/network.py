@@ -32,11 +32,20 @@ class Network(nn.Module):
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids (T, N) and the state before them → logits (T, N, V) and the state after them."""
+        hidden, after = self.hidden(ids, state)
+        return self.logits(hidden), after
+
+    def hidden(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """ids (T, N) and the state before them → the last layer's hidden states (T, N, H) and the state after them."""
         inputs, recent = self._embed(ids, state)
         is_lstm = self.config.cell == "lstm"
         hidden, after = self.rnn(inputs, state[:2] if is_lstm else state[0])
-        logits = self.output(self.dropout(hidden))
-        return logits, (*(after if is_lstm else (after,)), *recent)
+        return hidden, (*(after if is_lstm else (after,)), *recent)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The last layer's hidden states (T, N, H) → logits (T, N, V)."""
+        logits: Tensor = self.output(self.dropout(hidden))
+        return logits
 
     def initial_state(self, batch: int) -> State:
         """The zero state of N = `batch` streams, before any text."""

@@ -4,21 +4,21 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from charnn.config import VALIDATION_LANES
-from charnn.model.network import Network, State
+from charnn.model.network import State
 from charnn.text.corpus import Part
+from charnn.training.objective import AnyNetwork, lookahead, window_nats
 
 WINDOW = 256
 
 
 @torch.no_grad()
-def evaluate(network: Network, part: Part, stop: Callable[[], bool] = lambda: False) -> float | None:
+def evaluate(network: AnyNetwork, part: Part, stop: Callable[[], bool] = lambda: False) -> float | None:
     """Mean −log p of every character but the first of `part`, in nats; None when `stop` became true.
 
     The part is cut into at most 8 contiguous lanes whose states start at zero; what the division leaves over
-    continues the last lane.
+    continues the last lane. A bidirectional network reads on beyond each window, as far as all lanes have text.
     """
     was_training = network.training
     network.eval()
@@ -28,7 +28,7 @@ def evaluate(network: Network, part: Part, stop: Callable[[], bool] = lambda: Fa
         network.train(was_training)
 
 
-def _total_nats(network: Network, part: Part, stop: Callable[[], bool]) -> float | None:
+def _total_nats(network: AnyNetwork, part: Part, stop: Callable[[], bool]) -> float | None:
     predictions = len(part) - 1
     lanes = min(VALIDATION_LANES, predictions)
     length = predictions // lanes
@@ -38,12 +38,13 @@ def _total_nats(network: Network, part: Part, stop: Callable[[], bool]) -> float
         if stop():
             return None
         end = min(start + WINDOW, length)
-        ids = _rows(part, [lane * length for lane in range(lanes)], start, end)
-        nats, state = _window_nats(network, ids, state)
+        ahead = min(lookahead(network), predictions - (lanes - 1) * length - end)
+        ids = _rows(part, [lane * length for lane in range(lanes)], start, end + ahead)
+        nats, state = _summed_nats(network, ids, ahead, state)
         total += nats
     if lanes * length < predictions:
         ids = _rows(part, [0], lanes * length, predictions)
-        nats, _ = _window_nats(network, ids, tuple(s[:, -1:].contiguous() for s in state))
+        nats, _ = _summed_nats(network, ids, 0, tuple(s[:, -1:].contiguous() for s in state))
         total += nats
     return total / predictions
 
@@ -53,9 +54,7 @@ def _rows(part: Part, offsets: list[int], start: int, end: int) -> Tensor:
     return torch.stack([torch.from_numpy(part.read(o + start, o + end + 1)) for o in offsets], dim=1)
 
 
-def _window_nats(network: Network, ids: Tensor, state: State) -> tuple[float, State]:
-    """ids (T + 1, N) → summed −log p of its last T rows, and the state after them."""
-    ids = ids.to(network.output.weight.device)
-    logits, state = network(ids[:-1], state)
-    nats = cross_entropy(logits.flatten(0, 1).float(), ids[1:].flatten(), reduction="none")
+def _summed_nats(network: AnyNetwork, ids: Tensor, ahead: int, state: State) -> tuple[float, State]:
+    """ids (1 + T + `ahead`, N) → summed −log p of the T rows after the first, and the state before the last of them."""
+    nats, state = window_nats(network, ids.to(network.output.weight.device), ahead, state)
     return float(nats.double().sum()) if nats.device.type != "mps" else float(nats.sum()), state

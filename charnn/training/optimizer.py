@@ -1,4 +1,4 @@
-"""AdamW for the network, row-wise Adagrad for its n-gram table; their state is named tensors.
+"""AdamW for the network, row-wise Adagrad for its n-gram tables; their state is named tensors.
 
 torch's own optimizer classes load its compiler when they are made, for seconds; its functional form doesn't.
 """
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from charnn.config import OptimConfig
-from charnn.model.network import Network
+from charnn.model.network import NgramEmbedding
 
 EPSILON = 1e-8
 TABLE_RATE = 10  # times the learning rate of the dense weights
@@ -19,57 +19,45 @@ TABLE_RATE = 10  # times the learning rate of the dense weights
 class Optimizer:
     """One step of a network's update.
 
-    AdamW (Loshchilov and Hutter 2019) moves the dense weights; biases don't decay. The n-gram table has a sparse
-    gradient, and only the rows of the n-grams that were seen are moved, by Adagrad (Duchi et al. 2011) with one sum of
-    squares a row: rare n-grams take large steps, and a row costs one number beside its weights.
+    AdamW (Loshchilov and Hutter 2019) moves the dense weights; biases don't decay. N-gram tables (a bidirectional
+    network has two) are moved by Adagrad.
     """
 
-    def __init__(self, network: Network, optim: OptimConfig) -> None:
+    def __init__(self, network: nn.Module, optim: OptimConfig) -> None:
         self._optim = optim
-        self._table = None if network.ngrams is None else network.ngrams.weight
-        dense = [p for p in network.parameters() if p is not self._table]
+        self._tables = [Table(m.weight) for m in network.modules() if isinstance(m, NgramEmbedding)]
+        of_tables = {id(table.weight) for table in self._tables}
+        dense = [p for p in network.parameters() if id(p) not in of_tables]
         self._groups = [
             DenseGroup([p for p in dense if p.ndim > 1], optim.weight_decay),
             DenseGroup([p for p in dense if p.ndim <= 1], 0.0),
         ]
         self._dense = dense
         self._steps = 0
-        self._table_squares = None if self._table is None else self._table.new_zeros(len(self._table))
 
     def step(self, loss: Tensor, lr: float) -> Tensor:
         """Back-propagate, clip the dense gradients to a global norm (Pascanu et al. 2013), update.
 
         Returns the norm before clipping.
         """
-        for parameter in self._dense:
+        for parameter in (*self._dense, *(table.weight for table in self._tables)):
             parameter.grad = None
-        if self._table is not None:
-            self._table.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._dense, self._optim.clip if self._optim.clip > 0 else torch.inf)
         self._steps += 1
         with torch.no_grad():
             for group in self._groups:
                 group.step(lr, self._optim)
-            self._step_table(lr)
+            for table in self._tables:
+                table.step(lr)
         return norm
-
-    def _step_table(self, lr: float) -> None:
-        table, squares = self._table, self._table_squares
-        if table is None or table.grad is None or squares is None:
-            return
-        gradient = table.grad.coalesce()
-        rows, values = gradient.indices()[0], gradient.values()
-        squares[rows] += values.square().mean(dim=1)
-        steps = values / (squares[rows].sqrt() + EPSILON)[:, None]
-        table.index_add_(0, rows, steps, alpha=-TABLE_RATE * lr)
 
     def tensors(self) -> dict[str, Tensor]:
         """Moments and step counts by name."""
         named = {"steps": torch.tensor(self._steps)}
         for i, group in enumerate(self._groups):
             named |= {f"dense.{i}.{name}": tensor for name, tensor in group.tensors().items()}
-        return named if self._table_squares is None else named | {"table.squares": self._table_squares}
+        return named | {f"table.{i}.squares": table.squares for i, table in enumerate(self._tables)}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `tensors`."""
@@ -77,6 +65,28 @@ class Optimizer:
         for name, tensor in self.tensors().items():
             if name != "steps":
                 tensor.copy_(tensors[name])
+
+
+class Table:
+    """An n-gram table with its sums of squares.
+
+    Its gradient is sparse, and only the rows of the n-grams that were seen are moved, by Adagrad (Duchi et al. 2011)
+    with one sum of squares a row: rare n-grams take large steps, and a row costs one number beside its weights.
+    """
+
+    def __init__(self, weight: nn.Parameter) -> None:
+        self.weight = weight
+        self.squares = weight.new_zeros(len(weight))
+
+    def step(self, lr: float) -> None:
+        """Move the rows by their gradients."""
+        if self.weight.grad is None:
+            return
+        gradient = self.weight.grad.coalesce()
+        rows, values = gradient.indices()[0], gradient.values()
+        self.squares[rows] += values.square().mean(dim=1)
+        steps = values / (self.squares[rows].sqrt() + EPSILON)[:, None]
+        self.weight.index_add_(0, rows, steps, alpha=-TABLE_RATE * lr)
 
 
 class DenseGroup:

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from charnn.config import TrainConfig
-from charnn.model.network import Network, State, detach
+from charnn.model.network import State, detach
 from charnn.text.corpus import Corpus
 from charnn.text.lanes import Lanes
 from charnn.training import device as devices
 from charnn.training.evaluation import evaluate
+from charnn.training.objective import network_for, window_loss
 from charnn.training.optimizer import Optimizer
 from charnn.training.schedule import Plan, learning_rate
 
@@ -58,7 +58,7 @@ class Trainer:
         self.corpus = corpus
         self.device = torch.device(config.device)
         devices.seed_everything(config.seed)
-        self.network = Network(config.model)
+        self.network = network_for(config.model)
         if weights is not None:
             self.network.load_state_dict(dict(weights))
         self.network.to(self.device)
@@ -86,11 +86,10 @@ class Trainer:
         inputs = torch.from_numpy(window.inputs).to(self.device, non_blocking=True)
         targets = torch.from_numpy(window.targets).to(self.device, non_blocking=True)
         with devices.autocast(self.config.precision, self.device):
-            logits, after = self.network(inputs, self.state)
-        loss = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
-        norm = self.optimizer.step(loss, self.lr)
-        self.state = detach(after)
-        self._count(inputs.numel(), loss.detach(), norm)
+            loss = window_loss(self.network, inputs, targets, self.state)
+        norm = self.optimizer.step(loss.trained, self.lr)
+        self.state = detach(loss.after)
+        self._count(inputs.numel(), loss.reported.detach(), norm)
 
     def evaluate(self, stop: Callable[[], bool]) -> float | None:
         """Validation loss in nats per character; None when abandoned. Changes nothing in the training."""

@@ -1,0 +1,74 @@
+"""A bidirectional network: two stacks that read a text from its two ends and meet in the output layer alone.
+
+Schuster and Paliwal 1997, "Bidirectional Recurrent Neural Networks". Deeper layers never mix the directions (as
+PyTorch's `bidirectional=True` does): the prediction at t sees the text before t and after t, but never x_t itself.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from charnn.config import ModelConfig
+from charnn.model.network import LockedDropout, Network, State
+
+
+class Predictions(NamedTuple):
+    """Logits (T, N, V) of the same T characters: by both sides together, by what precedes each, by what follows it."""
+
+    joint: Tensor
+    forward: Tensor
+    backward: Tensor
+
+
+class BidirectionalNetwork(nn.Module):
+    """A network of the text, one of the reversed text, and an output layer over the hidden states of both.
+
+    The state that is carried from window to window is the forward network's; the backward one begins with its zero
+    state at each window's end.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        half = replace(config, bidirectional=False)
+        self.forward_network = Network(half)
+        self.backward_network = Network(half)
+        self.dropout = LockedDropout(config.dropout)
+        self.output = nn.Linear(2 * config.hidden, config.vocab_size)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, text: Tensor, state: State, lookahead: int = 0) -> tuple[Tensor, State]:
+        """text (1 + T + `lookahead`, N) → logits (T, N, V) of the T characters after the first, and the state.
+
+        `state` is the one before the text, what is returned that before the last of the T characters; the text beyond
+        them is looked at alone.
+        """
+        before, behind, after = self._hidden(text, state, lookahead)
+        return self._joint_logits(before, behind), after
+
+    def predictions(self, text: Tensor, state: State) -> tuple[Predictions, State]:
+        """text (1 + T, N) → what all three output layers make of the T characters after the first, and the state."""
+        before, behind, after = self._hidden(text, state, 0)
+        joint = self._joint_logits(before, behind)
+        return Predictions(
+            joint, self.forward_network.logits(before), self.backward_network.logits(behind)
+        ), after
+
+    def initial_state(self, batch: int) -> State:
+        """The zero state of N = `batch` streams, before any text."""
+        return self.forward_network.initial_state(batch)
+
+    def _hidden(self, text: Tensor, state: State, lookahead: int) -> tuple[Tensor, Tensor, State]:
+        """The hidden states before and behind each character, (T, N, H) each, and the forward network's state."""
+        steps = len(text) - 1 - lookahead
+        before, after = self.forward_network.hidden(text[:steps], state)
+        nothing_read = self.backward_network.initial_state(text.shape[1])
+        read, _ = self.backward_network.hidden(text[1:].flip(0), nothing_read)
+        behind = torch.cat([read.flip(0)[1:], torch.zeros_like(read[:1])])
+        return before, behind[:steps], after
+
+    def _joint_logits(self, before: Tensor, behind: Tensor) -> Tensor:
+        logits: Tensor = self.output(self.dropout(torch.cat([before, behind], dim=-1)))
+        return logits

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check fix bench torture clean
+.PHONY: demo test check fix bench torture docs clean
 
 # Train on the bundled play for a minute, write new lines in its manner, score two sentences.
 demo: $(VENV)/.run
@@ -35,6 +35,10 @@ bench: $(VENV)/.dev
 # The long campaign of kills and faults; a short one is part of `make test`.
 torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture
+
+# docs/commands.md: every command's help, from the program; a test fails when it is out of date.
+docs: $(VENV)/.run
+	$(BIN)/python -m docs.generate
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from charnn.cli.cache import cache
-from charnn.cli.options import GroupedCommand
+from charnn.cli.options import CommandGroup, GroupedCommand
 from charnn.cli.sample import sample
 from charnn.cli.score import score
 from charnn.cli.terminal import escape_line, guard_streams
@@ -16,6 +16,7 @@ from charnn.errors import CharnnError, InputError
 from charnn.version import __version__
 
 app = typer.Typer(
+    cls=CommandGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -15,7 +15,9 @@ def cache(
         bool, typer.Option("--clear", help="Remove every encoded corpus; nothing else is lost.")
     ] = False,
 ) -> None:
-    """Show the corpora that are kept encoded, so that they needn't be read again, or clear them.
+    """Show or clear the corpora that are kept encoded.
+
+    A corpus is encoded when it is first read; until it changes it needn't be read again.
 
     Example: charnn cache --clear
     """

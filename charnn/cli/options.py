@@ -3,10 +3,11 @@
 Typer's own help needs Rich's Markdown renderer, which alone takes longer to import than all else.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 
 def option(
@@ -15,12 +16,22 @@ def option(
     metavar: str | None,
     text: str,
     *,
+    choices: Sequence[str] = (),
     default: str | bool = True,
     least: int | None = None,
 ) -> Any:
-    """A Typer option. `names` are separated by spaces; `default` is what the help shows, if not the real one."""
+    """A Typer option. `names` are separated by spaces; `default` is what the help shows, if not the real one.
+
+    `choices` are the values there are, where they are few; shells complete them.
+    """
     return typer.Option(
-        *names.split(), rich_help_panel=group, metavar=metavar, help=text, show_default=default, min=least
+        *names.split(),
+        rich_help_panel=group,
+        metavar=metavar or "|".join(choices) or None,
+        autocompletion=(lambda: choices) if choices else None,
+        help=text,
+        show_default=default,
+        min=least,
     )
 
 
@@ -41,3 +52,20 @@ class GroupedCommand(TyperCommand):
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)
+
+
+class CommandGroup(TyperGroup):
+    """A group of commands whose help ends with the example of each."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples, unwrapped: they are there to be pasted."""
+        with formatter.section("Examples"):
+            for example in examples(self):
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
+
+def examples(command: Any) -> list[str]:
+    """What stands after "Example:" in the help of a command, or of each command of a group."""
+    if isinstance(command, TyperGroup):
+        return [example for below in command.commands.values() for example in examples(below)]
+    return (command.help or "").split("Example: ")[1:]

@@ -19,7 +19,7 @@ OUTPUT = "What is shown"
 Texts = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="TEXT", help="Each is a text; - is standard input, as is none.", show_default=False
+        metavar="[TEXT]...", help="Each is a text; - is standard input, as is none.", show_default=False
     ),
 ]
 Files = Annotated[

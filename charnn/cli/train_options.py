@@ -1,11 +1,12 @@
 """The options of `charnn train`: names, panels, help. What they mean when left out is the recipe's business."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
+from charnn import config
 from charnn.cli.options import option
-from charnn.config import DEFAULT_MINUTES, MAX_VALIDATION
+from charnn.config import CELLS, DEFAULT_MINUTES, MAX_VALIDATION, NONLINEARITIES
 
 RUN = "The run"
 TEXT = "Text"
@@ -19,7 +20,7 @@ CHOSEN = "chosen for the text and the budget"
 Corpus = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="CORPUS",
+        metavar="[CORPUS]...",
         help="Files, folders, globs, URLs, compressed files (.gz .bz2 .xz .zst .zip), - for stdin; several are "
         "one corpus.",
         show_default="the bundled play; with --resume the run's own",
@@ -80,9 +81,10 @@ Errors = Annotated[
     option(
         "--errors",
         TEXT,
-        "strict|replace",
+        None,
         "Bytes that aren't UTF-8: an error with the offset, or U+FFFD in their place.",
         default="strict",
+        choices=get_args(config.Errors),
     ),
 ]
 MaxVocab = Annotated[
@@ -107,9 +109,12 @@ ValFraction = Annotated[
 ]
 Val = Annotated[str | None, option("--val", TEXT, "FILE", "Validate on this file instead.")]
 
-Cell = Annotated[str | None, option("--cell", NETWORK, "lstm|gru|rnn", "The recurrent cell.", default="lstm")]
+Cell = Annotated[
+    str | None, option("--cell", NETWORK, None, "The recurrent cell.", default="lstm", choices=CELLS)
+]
 Nonlinearity = Annotated[
-    str | None, option("--nonlinearity", NETWORK, "tanh|relu", "The one of --cell rnn.", default="tanh")
+    str | None,
+    option("--nonlinearity", NETWORK, None, "The one of --cell rnn.", default="tanh", choices=NONLINEARITIES),
 ]
 Layers = Annotated[int | None, option("--layers", NETWORK, "N", "Recurrent layers.", default=CHOSEN)]
 Hidden = Annotated[int | None, option("--hidden", NETWORK, "N", "Width of the hidden state.", default=CHOSEN)]
@@ -140,6 +145,16 @@ Dropout = Annotated[
     option("--dropout", NETWORK, "F", "Dropout between layers and before the output.", default=CHOSEN),
 ]
 
+Bidirectional = Annotated[
+    bool,
+    option(
+        "--bidirectional",
+        NETWORK,
+        None,
+        "Two stacks that read from either end and meet in the output layer: for charnn fill, not sample and score.",
+    ),
+]
+
 BatchSize = Annotated[
     int | None, option("--batch-size", OPTIMISATION, "N", "Lanes of text read side by side.", default=CHOSEN)
 ]
@@ -162,7 +177,14 @@ Device = Annotated[
 ]
 Precision = Annotated[
     str | None,
-    option("--precision", MACHINE, "auto|fp32|bf16", "bf16 needs a GPU that computes in it.", default="auto"),
+    option(
+        "--precision",
+        MACHINE,
+        None,
+        "bf16 needs a GPU that computes in it.",
+        default="auto",
+        choices=get_args(config.Precision),
+    ),
 ]
 Threads = Annotated[int | None, option("--threads", MACHINE, "N", "CPU threads.", default="torch's choice")]
 Seed = Annotated[int | None, option("--seed", MACHINE, "N", "Seed of the run.", default="0")]

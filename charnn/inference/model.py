@@ -13,6 +13,7 @@ import numpy as np
 from charnn.config import ModelConfig, SampleConfig
 from charnn.errors import InputError, ModelFileError
 from charnn.inference.cells import Array
+from charnn.inference.context import state_after
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.parallel import in_order
 from charnn.inference.sampler import ENDLESS, check_sample_config, checked_seed, generator
@@ -23,7 +24,6 @@ from charnn.storage.model_file import ModelFile, model_path, read_model
 from charnn.text.vocab import UNKNOWN_GLYPH, Vocabulary
 
 MAX_BATCH = 128  # samples stepped at once, by one thread
-NEWLINE = "\n"
 
 
 @dataclass(frozen=True)
@@ -173,12 +173,8 @@ class Model:
         return Streams(self._engine, start, generators, config, self.vocabulary.unknown_id, record=record)
 
     def _after(self, text: str, name: str, unknown: Unknown = "error") -> State:
-        """The state after a newline, if the vocabulary has one, and `text`."""
-        ids = encode(self.vocabulary, text, unknown, name).ids
-        state = self._engine.initial()
-        if NEWLINE in self.vocabulary:
-            state = self._engine.read(self.vocabulary.encode(NEWLINE), state)
-        return self._engine.read(ids, state)
+        """The state after `text` as it stands in its context."""
+        return state_after(self._engine, self.vocabulary, text, name, unknown)
 
     def _distribution(self, state: State) -> Distribution:
         characters = self.vocabulary.characters + UNKNOWN_GLYPH * self.vocabulary.has_unknown

@@ -163,7 +163,7 @@ class Scorer:
 
     def _score_batch(self, texts: Sequence[Encoded]) -> list[Score]:
         """Scores of texts, the longest first."""
-        log_probs = _score_rows(self._engine, self._start, [text.ids for text in texts])
+        log_probs = score_rows(self._engine, self._start, [text.ids for text in texts])
         return [_score(text, row) for text, row in zip(texts, log_probs, strict=True)]
 
 
@@ -205,7 +205,7 @@ def _joined(text: str, stretches: Sequence[Score]) -> Score:
     )
 
 
-def _score_rows(engine: Engine, start: State, rows: Sequence[Ids]) -> list[Array]:
+def score_rows(engine: Engine, start: State, rows: Sequence[Ids]) -> list[Array]:
     """Log-probabilities of each row's characters; rows (n,), the longest first."""
     lengths = np.array([len(row) for row in rows])
     ids = np.zeros((lengths[0], len(rows)), np.int32)  # (T, B)

@@ -15,6 +15,13 @@ def probabilities_of(logits: Array | Doubles) -> Doubles:
     return weights
 
 
+def all_log_probs(logits: Array) -> Doubles:
+    """The natural logs of the distributions of logits (N, V), (N, V)."""
+    below = _below(logits)
+    below -= np.log(np.add.reduce(np.exp(below), axis=1, keepdims=True))
+    return below
+
+
 def log_probs_of(logits: Array, ids: NDArray[np.integer]) -> Doubles:
     """The natural log of the probability of each row's id; logits (N, V), ids (N,) → (N,)."""
     below = _below(logits)

@@ -1,0 +1,132 @@
+"""What may stand in the gaps of a text: candidates by beam search, weighed by all the text around them.
+
+A forward model proposes a fill from what precedes it and weighs it by what follows: p(fill, following | preceding). A
+bidirectional model's two halves propose from either side, and a fill weighs the geometric mean of what they say of it.
+"""
+
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+
+from charnn.config import ModelConfig
+from charnn.errors import InputError
+from charnn.inference.beam import DEFAULT_SEARCH, Search
+from charnn.inference.blanks import GAP, Blanks, Fills, blanks_in, mirrored
+from charnn.inference.one_way import OneWay
+from charnn.inference.sampler import checked_seed, fill_noise, generator
+from charnn.inference.scorer import encode
+from charnn.inference.softmax import Doubles, probabilities_of
+from charnn.storage.halves import halves
+from charnn.storage.model_file import ModelFile, model_path, read_model
+from charnn.text.vocab import Vocabulary
+
+COUNT = 5
+MAX_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Filled:
+    """One way to fill a text's gaps.
+
+    `probability` is its share among all the candidates that were found; `log_prob` (nats) how likely the fills and
+    what was read after them are after what stands before them, by a bidirectional model the mean of both directions.
+    """
+
+    text: str
+    fills: tuple[str, ...]
+    probability: float
+    log_prob: float
+
+
+@dataclass(frozen=True)
+class Filler:
+    """A trained model that fills gaps. Immutable: many threads may share one."""
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    path: Path | None
+    _forward: OneWay = field(repr=False)
+    _backward: OneWay | None = field(repr=False, default=None)
+
+    @classmethod
+    def of(cls, stored: ModelFile, path: Path | None = None) -> "Filler":
+        """The model that a file holds; `path` None where there is none yet."""
+        ways = halves(stored) if stored.config.bidirectional else (stored,)
+        return cls(stored.config, stored.vocabulary, path, *map(OneWay, ways))
+
+    @property
+    def is_bidirectional(self) -> bool:
+        return self._backward is not None
+
+    def fill(
+        self,
+        text: str,
+        *,
+        count: int = COUNT,
+        max_length: int = MAX_LENGTH,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        search: Search = DEFAULT_SEARCH,
+    ) -> list[Filled]:
+        """The likeliest `count` ways to fill the gaps of `text`, or as many as were found; the likeliest first.
+
+        A run of underscores is a gap of that many characters, {} one of 1 to `max_length`; no fill holds a newline. The
+        text stands between two newlines. At a `temperature` above 0 the ways are drawn instead, no two alike: one seed,
+        one draw. Raises InputError for a text without a gap or an option out of its range, UnknownCharacterError.
+        """
+        _check(count, temperature)
+        blanks = blanks_in(text, max_length)
+        _refuse_unknown(self.vocabulary, text)
+        found = self._weighed(blanks, search)
+        log_probs = np.array(list(found.values()))
+        probabilities = probabilities_of(log_probs[None])[0]
+        fills = list(found)
+        return [
+            Filled(blanks.filled(fills[i]), fills[i], float(probabilities[i]), float(log_probs[i]))
+            for i in _chosen(log_probs, count, temperature, checked_seed(seed))
+        ]
+
+    def _weighed(self, blanks: Blanks, search: Search) -> dict[Fills, float]:
+        """The candidates with their log-probabilities."""
+        forward = self._forward.candidates(blanks, search)
+        if self._backward is None:
+            return forward
+        mirror = blanks.mirrored()
+        backward = self._backward.candidates(mirror, search)
+        fills = [*forward, *(fill for fill in map(mirrored, backward) if fill not in forward)]
+        sums = self._forward.log_probs(blanks, fills, search)
+        sums += self._backward.log_probs(mirror, [mirrored(fill) for fill in fills], search)
+        return dict(zip(fills, (sums / 2).tolist(), strict=True))
+
+
+def load_filler(path: str | Path) -> Filler:
+    """The model in a .safetensors file or a run's folder, of either kind.
+
+    Raises ModelFileError, naming it and what is wrong.
+    """
+    file = model_path(Path(path))
+    return Filler.of(read_model(file), file)
+
+
+def _check(count: int, temperature: float) -> None:
+    if count < 1:
+        raise InputError(f"--num must be ≥ 1, not {count}")
+    if not (isfinite(temperature) and temperature >= 0):
+        raise InputError(f"--temp must be finite and ≥ 0, not {temperature}")
+
+
+def _refuse_unknown(vocabulary: Vocabulary, text: str) -> None:
+    """Raise UnknownCharacterError for a character outside of the gaps that the model never saw."""
+    known = vocabulary.characters[0]
+    encode(vocabulary, GAP.sub(lambda gap: known * len(gap[0]), text), "error", "the text")
+
+
+def _chosen(log_probs: Doubles, count: int, temperature: float, seed: int) -> list[int]:
+    """The places of the greatest; with a temperature, of a draw without repetition (Gumbel top-k: Kool et al. 2019)."""
+    noise = np.zeros(len(log_probs))
+    if temperature:
+        fill_noise(noise, generator(seed, 0), temperature)
+    chosen: list[int] = np.argsort(-(log_probs + noise), kind="stable")[:count].tolist()
+    return chosen

@@ -72,13 +72,14 @@ def line_of(event: Event) -> str | None:
             return None
 
 
-def ending(event: Finished, folder: str) -> list[str]:
+def ending(event: Finished, folder: str, *, bidirectional: bool = False) -> list[str]:
     """The last lines: the best validation loss, and the command to paste."""
     best = event.best_val_nats_per_char
     loss = "no validation; the last model is kept" if best is None else f"best validation {_loss(best)}"
+    model = f"--model {quote(folder)}"
     return [
         f"{loss}  ({event.step:,} steps, {_clock(event.seconds)})",
-        f"charnn sample --model {quote(folder)} --temp 0.8",
+        f"charnn fill {model} ____" if bidirectional else f"charnn sample {model} --temp 0.8",
     ]
 
 
@@ -112,7 +113,7 @@ class Lines(Silent):
     """Plain lines, for pipes and terminals without colour."""
 
     def __init__(self) -> None:
-        self._folder = ""
+        self._folder, self._bidirectional = "", False
         self._read = 0.0
         self._last_line = -LINE_SECONDS
 
@@ -123,14 +124,14 @@ class Lines(Silent):
 
     def show(self, event: Event) -> None:
         if isinstance(event, Prepared):
-            self._folder = event.folder
+            self._folder, self._bidirectional = event.folder, event.bidirectional
             self._table(event)
         elif isinstance(event, Sampled):
             self._sample(event)
         elif isinstance(event, Stepped) and event.seconds - self._last_line < LINE_SECONDS:
             return
         elif isinstance(event, Finished):
-            for line in ending(event, self._folder):
+            for line in ending(event, self._folder, bidirectional=self._bidirectional):
                 self._print(line)
         elif (text := line_of(event)) is not None:
             self._last_line = event.seconds if isinstance(event, Stepped) else self._last_line

@@ -34,6 +34,7 @@ def train(
     ngram_rows: given.NgramRows = None,
     ngram_dropout: given.NgramDropout = None,
     dropout: given.Dropout = None,
+    bidirectional: given.Bidirectional = False,
     batch_size: given.BatchSize = None,
     seq_length: given.SeqLength = None,
     lr: given.Lr = None,

@@ -190,7 +190,10 @@ class Model:
 def load(path: str | Path) -> Model:
     """The model in a .safetensors file or a run's folder. Raises ModelFileError, naming it and what is wrong."""
     file = model_path(Path(path))
-    return Model.of(read_model(file), file)
+    stored = read_model(file)
+    if stored.config.bidirectional:
+        raise ModelFileError(f"{file} is bidirectional: it fills blanks, see `charnn fill`")
+    return Model.of(stored, file)
 
 
 def _sample_config(options: SampleOptions, *, endless: bool = True) -> SampleConfig:

@@ -113,3 +113,4 @@ class Prepared(Event):
 
     folder: str
     rows: list[tuple[str, str]]
+    bidirectional: bool = False

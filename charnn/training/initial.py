@@ -8,12 +8,22 @@ from torch import Tensor
 
 from charnn.config import ModelConfig, TrainOptions
 from charnn.errors import InputError
+from charnn.model.shapes import BACKWARD, FORWARD
 from charnn.storage.model_file import ModelFile
 from charnn.text.vocab import Vocabulary
 from charnn.training.options import option_name
 
 NEW_SHARE = 0.01  # of the probability, for all new characters together
-ARCHITECTURE = ("cell", "nonlinearity", "layers", "hidden", "embedding", "ngrams", "ngram_rows")
+ARCHITECTURE = (
+    "cell",
+    "nonlinearity",
+    "layers",
+    "hidden",
+    "embedding",
+    "ngrams",
+    "ngram_rows",
+    "bidirectional",
+)
 
 
 def with_architecture(options: TrainOptions, model: ModelConfig) -> TrainOptions:
@@ -41,14 +51,19 @@ def adapted_weights(model: ModelFile, vocabulary: Vocabulary) -> dict[str, Tenso
     for name, axis in _character_axes(model.config).items():
         weights[name] = _matched(weights[name], axis, places)
     is_new = torch.tensor(places) < 0
-    weights["output.bias"][is_new] -= log(max(int(is_new.sum()) / (NEW_SHARE * len(model.vocabulary)), 1.0))
+    for name in (name for name in weights if name.endswith("output.bias")):
+        weights[name][is_new] -= log(max(int(is_new.sum()) / (NEW_SHARE * len(model.vocabulary)), 1.0))
     return weights
 
 
 def _character_axes(config: ModelConfig) -> Mapping[str, int]:
     """Weights with one slice a character, and the axis it lies on."""
     inputs = {"embedding.weight": 0} if config.embedding else {"rnn.weight_ih_l0": 1}
-    return {**inputs, "output.weight": 0, "output.bias": 0}
+    outputs = {"output.weight": 0, "output.bias": 0}
+    axes = inputs | outputs
+    if not config.bidirectional:
+        return axes
+    return {half + name: axis for half in (FORWARD, BACKWARD) for name, axis in axes.items()} | outputs
 
 
 def _places(old: Vocabulary, new: Vocabulary) -> list[int]:

@@ -53,6 +53,8 @@ def check_options(options: TrainOptions) -> None:
             _check_range(name, value, *_RANGES[name])
         if name in _POSITIVE and not (isfinite(_number(name, value)) and _number(name, value) > 0):
             raise InputError(f"{option_name(name)} {value}: give a number above 0")
+    if not isinstance(options.get("bidirectional", False), bool):
+        raise InputError(f"--bidirectional {options['bidirectional']!r}: give true or false")
     if "nonlinearity" in options and options.get("cell") != "rnn":
         raise InputError("--nonlinearity is for the vanilla network; add --cell rnn")
     if options.get("resume") and options.get("overwrite"):

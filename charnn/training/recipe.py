@@ -20,6 +20,7 @@ LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
 KERNEL_SHARE = 0.45  # of the rate of plain matrix products that a whole step reaches
 NGRAMS = 5
 NGRAM_EMBEDDING = 64
+BIDIRECTIONAL_SEQ_LENGTH = 128  # what follows a character is seen only as far as its window goes
 CHARS_PER_ROW = 16  # of the training text, for each row of an n-gram table
 
 
@@ -59,21 +60,23 @@ def choose_budget(options: TrainOptions) -> Budget:
 def _affordable_chars(options: TrainOptions, budget: Budget, situation: Situation) -> float:
     """How many characters the run will read, roughly: what size, dropout and rate depend on."""
     optim = OptimConfig()
-    window = options.get("batch_size", optim.batch_size) * options.get("seq_length", optim.seq_length)
+    length = BIDIRECTIONAL_SEQ_LENGTH if options.get("bidirectional") else optim.seq_length
+    window = options.get("batch_size", optim.batch_size) * options.get("seq_length", length)
     chars = inf
     if budget.steps is not None:
         chars = min(chars, budget.steps * window)
     if budget.epochs is not None:
         chars = min(chars, budget.epochs * situation.train_chars)
     if budget.minutes is not None and situation.gflops is not None:
-        chars = min(chars, _chars_in(budget.minutes * 60, situation))
+        stacks = 2 if options.get("bidirectional") else 1
+        chars = min(chars, _chars_in(budget.minutes * 60, situation, stacks))
     return chars
 
 
-def _chars_in(seconds: float, situation: Situation) -> float:
+def _chars_in(seconds: float, situation: Situation, stacks: int) -> float:
     """Characters that the network chosen for so many seconds reads in them (6 FLOP a weight and character)."""
     assert situation.gflops is not None
-    flop = seconds * situation.gflops * 1e9 * KERNEL_SHARE
+    flop = seconds * situation.gflops * 1e9 * KERNEL_SHARE / stacks
     # hidden ∝ chars^0.42 and flop = 6 × 4 × hidden² × 1.3 × chars, solved for chars
     ratio = flop / (6 * 4 * 192**2 * 1.3 * 4.5e6)
     return 4.5e6 * float(ratio ** (1 / 1.84))
@@ -94,6 +97,7 @@ def _choose_model(options: TrainOptions, situation: Situation, chars: float) -> 
         ngram_rows=options.get("ngram_rows", _rows_for(situation.train_chars) if ngrams else 0),
         ngram_dropout=options.get("ngram_dropout", _ngram_dropout_for(epochs) if ngrams else 0.0),
         dropout=options.get("dropout", _dropout_for(epochs)),
+        bidirectional=options.get("bidirectional", ModelConfig.bidirectional),
     )
 
 
@@ -129,9 +133,10 @@ def _dropout_for(epochs: float) -> float:
 def _choose_optim(options: TrainOptions, model: ModelConfig, situation: Situation) -> OptimConfig:
     default = OptimConfig()
     on_gpu = situation.device != "cpu"
+    seq_length = 128 if on_gpu else BIDIRECTIONAL_SEQ_LENGTH if model.bidirectional else default.seq_length
     return OptimConfig(
         batch_size=options.get("batch_size", 64 if on_gpu else default.batch_size),
-        seq_length=options.get("seq_length", 128 if on_gpu else default.seq_length),
+        seq_length=options.get("seq_length", seq_length),
         lr=options.get("lr", _lr_for(model)),
         clip=options.get("clip", default.clip),
         weight_decay=options.get("weight_decay", default.weight_decay),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
-from charnn.errors import InterruptedRunError
+from charnn.errors import InputError, InterruptedRunError
 from charnn.files import require_room
 from charnn.storage.run_folder import MetricsLog
 from charnn.storage.states import StateStore, StoredState
@@ -29,7 +29,7 @@ SAVE_RATE = 130e6  # bytes a second hashed, written and synced, until measured
 def run_events(wish: Wish, claim: Claim, *, dry_run: bool = False) -> Iterator[Event]:
     """Prepare, train, store. Raises CharnnError: InterruptedRunError after a signal, once the state is saved."""
     store = StateStore(claim.folder.resume, wish.options.get("keep", DEFAULT_KEEP))
-    cadences = [Cadence.parse(*_cadence(wish, name)) for name in ("save_every", "sample_every")]
+    save, sample = (Cadence.parse(*_cadence(wish, name)) for name in ("save_every", "sample_every"))
     if wish.options.get("resume"):
         state, complaints = store.latest()
         yield from (Noticed(complaint) for complaint in complaints)
@@ -37,17 +37,27 @@ def run_events(wish: Wish, claim: Claim, *, dry_run: bool = False) -> Iterator[E
     else:
         state, session = None, new_session(wish, claim.folder)
     yield from map(Noticed, session.notices)
-    yield Prepared(str(claim.folder.path), summarise(session.config, session.corpus, claim.folder.path))
+    config, path = session.config, claim.folder.path
+    if config.model.bidirectional:
+        sample = _no_samples(wish)
+    yield Prepared(str(path), summarise(config, session.corpus, path), config.model.bidirectional)
     if dry_run:
         return
     claim.take()
     with memory_advice(session.config.device):
-        yield from _stored(_trained(session, store, state, *cadences), MetricsLog(claim.folder.metrics))
+        yield from _stored(_trained(session, store, state, save, sample), MetricsLog(claim.folder.metrics))
 
 
 def _cadence(wish: Wish, name: str) -> tuple[str, str]:
     default = {"save_every": DEFAULT_SAVE_EVERY, "sample_every": DEFAULT_SAMPLE_EVERY}[name]
     return str(wish.options.get(name, default)), f"--{name.replace('_', '-')}"
+
+
+def _no_samples(wish: Wish) -> Cadence:
+    """A bidirectional model's. Raises InputError when some are asked for."""
+    if wish.options.get("sample_every", "0") != "0":
+        raise InputError("--sample-every: a bidirectional model can't sample, it fills blanks; leave it out")
+    return Cadence()
 
 
 def _stored(events: Iterator[Event], metrics: MetricsLog) -> Iterator[Event]:

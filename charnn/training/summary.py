@@ -68,7 +68,8 @@ def _network(config: TrainConfig) -> str:
     inputs = f"embedding of {model.embedding}" if model.embedding else "one-hot input"
     if model.ngrams:
         inputs += f", n-grams to {model.ngrams} from {model.ngram_rows:,} rows each"
-    return f"{cell} {model.layers}×{model.hidden}, {inputs}, {parameter_count(model):,} parameters"
+    kind = "bidirectional " * model.bidirectional + cell
+    return f"{kind} {model.layers}×{model.hidden}, {inputs}, {parameter_count(model):,} parameters"
 
 
 def _regularisation(model: ModelConfig) -> str:
@@ -79,7 +80,7 @@ def _regularisation(model: ModelConfig) -> str:
 def _memory(config: TrainConfig) -> float:
     """Bytes: weights, gradients and two moments; activations of one window, forward and back."""
     model, optim = config.model, config.optim
-    activations = (
-        optim.batch_size * optim.seq_length * (12 * model.hidden * model.layers + 4 * model.vocab_size)
-    )
+    stacks, outputs = (2, 3) if model.bidirectional else (1, 1)
+    of_a_character = 12 * model.hidden * model.layers * stacks + 4 * model.vocab_size * outputs
+    activations = optim.batch_size * optim.seq_length * of_a_character
     return TORCH_BYTES + 16 * parameter_count(model) + 8 * activations

@@ -23,11 +23,11 @@ class ModelConfig:
 
     With `ngrams` n ≥ 2 the embeddings of the 2-gram … n-gram that end at a character are added to its own, each order
     from a hashed table of `ngram_rows` rows (a power of two); in training each is left out with `ngram_dropout`.
+    A bidirectional network is two such networks, one for each direction, and an output layer over both.
     """
 
     vocab_size: int
     cell: Cell = "lstm"
-    A bidirectional network is two such networks, one for each direction, and an output layer over both.
     nonlinearity: Nonlinearity = "tanh"
     layers: int = 1
     hidden: int = 256
@@ -36,11 +36,11 @@ class ModelConfig:
     ngram_rows: int = 0
     ngram_dropout: float = 0.0
     dropout: float = 0.0
+    bidirectional: bool = False
 
     @property
     def input_size(self) -> int:
         """Width of the first layer's input."""
-    bidirectional: bool = False
         return self.embedding or self.vocab_size
 
 
@@ -121,11 +121,11 @@ class TrainOptions(TypedDict, total=False):
     ngram_rows: int
     ngram_dropout: float
     dropout: float
+    bidirectional: bool
     batch_size: int
     seq_length: int
     lr: float
     clip: float
-    bidirectional: bool
     weight_decay: float
     val_fraction: float
     val: str

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charnn
-from charnn.cli.inputs import lines_of, read_pieces
+from charnn.cli.inputs import bursts_of, read_pieces
 from charnn.config import ModelConfig
 from charnn.errors import InputError, UnknownCharacterError
 from charnn.inference import scorer
@@ -366,7 +366,23 @@ def test_lines_are_the_same_however_the_text_is_cut(pieces):
     expected = [line.removesuffix("\r") for line in text.split("\n")]
     if not text or text.endswith("\n"):
         expected.pop()
-    assert list(lines_of(pieces)) == expected
+    bursts = list(bursts_of(pieces))
+    assert [line for burst in bursts for line in burst] == expected
+    assert all(bursts)
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_line_on_a_pipe_is_scored_before_the_next_is_written(paths, more):
+    command = [*CHARNN, "score", "-m", paths[0], *more]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment(), bufsize=0, **pipes) as child:
+        for line in (b"To be\n", b"not to be\n"):
+            child.stdin.write(line)
+            assert line.strip() in child.stdout.readline()
+        child.stdin.write("日\n".encode())
+        child.stdin.close()
+        assert child.stdout.read() == b""
+        assert b"character 1 of text 3" in child.stderr.read()
 
 
 def test_memory_stays_flat_on_a_long_file(paths, tmp_path):

@@ -30,22 +30,25 @@ def read_pieces(name: str, chunk_size: int = CHUNK) -> Iterator[str]:
         yield from pieces
 
 
-def read_lines(name: str) -> Iterator[str]:
-    """The lines of a file or of standard input, without their ends (newline, or carriage return and newline)."""
-    return lines_of(read_pieces(name))
+def read_bursts(name: str) -> Iterator[list[str]]:
+    """The lines of a file or of standard input without their ends, in lists of those that arrived together.
+
+    A line ends with a newline, or with a carriage return and a newline.
+    """
+    return bursts_of(read_pieces(name))
 
 
-def lines_of(pieces: Iterable[str]) -> Iterator[str]:
-    """The lines of a text that comes in pieces, however cut; none after the last newline."""
+def bursts_of(pieces: Iterable[str]) -> Iterator[list[str]]:
+    """The lines that each piece of a text completes, however it is cut; none after the last newline."""
     parts: list[str] = []
     for piece in pieces:
-        *ends, rest = piece.split("\n")
-        for end in ends:
-            yield "".join((*parts, end)).removesuffix("\r")
-            parts = []
-        parts.append(rest)
+        first, *rest = piece.split("\n")
+        parts.append(first)
+        if rest:
+            yield [line.removesuffix("\r") for line in ("".join(parts), *rest[:-1])]
+            parts = [rest[-1]]
     if last := "".join(parts):
-        yield last.removesuffix("\r")
+        yield [last.removesuffix("\r")]
 
 
 def _decoded(called: str, chunks: Iterable[bytes]) -> Iterator[str]:

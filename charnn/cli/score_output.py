@@ -23,7 +23,7 @@ def shown(results: Iterable[Result], query: Query, chars: bool) -> Iterator[Resu
     if view.terminal:
         print(_heading(len(query.models)))
     for result in results:
-        sys.stdout.write(_rendered(result, view))
+        print(_rendered(result, view), end="", flush=True)
         yield result
 
 
@@ -32,7 +32,7 @@ def shown_as_json(results: Iterable[Result], query: Query, chars: bool) -> Itera
     hidden = "file" if chars else "stretch"
     for result in results:
         if result.kind != hidden:
-            print(json_line(_json_value(result, query.models, chars)))
+            print(json_line(_json_value(result, query.models, chars)), flush=True)
         yield result
 
 

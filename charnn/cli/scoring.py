@@ -6,7 +6,7 @@ from itertools import chain, repeat, tee
 from math import ceil, exp, inf, log
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from charnn.cli.inputs import STDIN, read_lines, read_pieces
+from charnn.cli.inputs import STDIN, read_bursts, read_pieces
 
 if TYPE_CHECKING:
     from charnn.inference.model import Model
@@ -126,12 +126,18 @@ class Query:
             yield from self.texts(plain)
             yield from chain.from_iterable(map(self.file, names))
         else:
-            yield from self.texts(chain(plain, chain.from_iterable(map(read_lines, names))))
+            yield from self.texts(plain)
+            before = len(plain)
+            for lines in chain.from_iterable(map(read_bursts, names)):
+                yield from self.texts(lines, before)
+                before += len(lines)
 
-    def texts(self, texts: Iterable[str]) -> Iterator[Result]:
-        """A result for each text."""
+    def texts(self, texts: Iterable[str], before: int = 0) -> Iterator[Result]:
+        """A result for each text; `before` them there were so many."""
         columns = [
-            model.score_many(copy, context=self.context, unknown=self.unknown, adapt=self.adapt)
+            model.score_many(
+                copy, context=self.context, unknown=self.unknown, adapt=self.adapt, first=before + 1
+            )
             for model, copy in self._shared(texts)
         ]
         for scores in zip(*columns, strict=True):

@@ -5,7 +5,6 @@ step on it, the weights drawn back towards the trained ones. No character is eve
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,7 @@ from charnn.inference.cells import Array
 from charnn.inference.engine import Engine, Ids
 from charnn.inference.engine import State as Start
 from charnn.inference.scorer import Read, Score, Scorer, Unknown
+from charnn.inference.torch_network import one_thread, trained_network
 from charnn.model.network import Network, State, detach
 from charnn.text.vocab import Vocabulary
 
@@ -55,11 +55,11 @@ class AdaptiveScorer(Scorer):
         pace: Pace = DEFAULT_PACE,
     ) -> None:
         super().__init__(engine, vocabulary, start, unknown)
-        self._learner = Learner(_network(engine, weights), pace)
+        self._learner = Learner(trained_network(engine.config, weights), pace)
 
-    def many(self, texts: Iterable[str]) -> Iterator[Score]:
-        """Scores of many texts, in their order."""
-        return (self.text(text, f"text {number}") for number, text in enumerate(texts, 1))
+    def many(self, texts: Iterable[str], first: int = 1) -> Iterator[Score]:
+        """Scores of many texts, in their order; errors number them from `first`."""
+        return (self.text(text, f"text {number}") for number, text in enumerate(texts, first))
 
     def _reader(self) -> Read:
         self._learner.begin(_torch_state(self._start))
@@ -85,7 +85,7 @@ class Learner:
         """The log-probabilities of the text's next ids, (T,) → (T,)."""
         log_probs = np.empty(len(ids), np.float32)
         begin = 0
-        with _one_thread():
+        with one_thread():
             while begin < len(ids):
                 end = min(begin + self._room, len(ids))
                 within = torch.tensor(ids[begin:end], dtype=torch.int64)
@@ -166,25 +166,6 @@ class Weights:
         rows, values = gradient.indices()[0], gradient.values()
         table.index_add_(0, rows, values, alpha=-self._pace.ngram_rate / max(float(values.norm()), 1.0))
         self._touched[rows] = True
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Stretches are too short to share: threads that wait for each other make a busy machine several times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _network(stepped: Engine, weights: Mapping[str, Array]) -> Network:
-    """The torch network of these weights, to evaluate with; torch's random numbers stand where they stood."""
-    with torch.random.fork_rng(devices=[]):
-        network = Network(stepped.config)
-    network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
-    return network.eval()
 
 
 def _torch_state(state: Start) -> State:

@@ -128,16 +128,24 @@ class Model:
         return self._scorer(context, unknown, adapt).text(text, "the text")
 
     def score_many(
-        self, texts: Iterable[str], *, context: str = "", unknown: Unknown = "error", adapt: bool = False
+        self,
+        texts: Iterable[str],
+        *,
+        context: str = "",
+        unknown: Unknown = "error",
+        adapt: bool = False,
+        first: int = 1,
     ) -> Iterator[Score]:
         """A score for each text after `context`, in order; texts are read some thousands ahead.
+
+        Errors number the texts from `first`.
 
         What the model never saw, in text or context: "error" raises UnknownCharacterError, "skip" goes on as
         if it weren't there, "replace" puts the vocabulary's unknown character there (else U+FFFD, a space, or
         the first character). With `adapt` a copy of the network goes on learning from each text, anew from the
         trained weights, always after it has scored what it learns from (dynamic evaluation; needs torch).
         """
-        return self._scorer(context, unknown, adapt).many(texts)
+        return self._scorer(context, unknown, adapt).many(texts, first)
 
     def score_whole(
         self, pieces: Iterable[str], *, context: str = "", unknown: Unknown = "error", adapt: bool = False
@@ -155,9 +163,9 @@ class Model:
             return Scorer(self._engine, self.vocabulary, start, unknown)
         from charnn.inference.adapt import AdaptiveScorer  # torch
 
-        return AdaptiveScorer(self._engine, self.vocabulary, start, unknown, self._weights())
+        return AdaptiveScorer(self._engine, self.vocabulary, start, unknown, self.weights())
 
-    def _weights(self) -> Mapping[str, Array]:
+    def weights(self) -> Mapping[str, Array]:
         """The weights as they were trained. The engine holds them in an order of its own, and two would be many."""
         stored = self._read_again()
         if (stored.config, stored.provenance) != (self.config, dict(self.provenance)):

@@ -132,9 +132,9 @@ class Scorer:
                 offset += len(text.text)
                 yield _score(text, read(text.ids))
 
-    def many(self, texts: Iterable[str]) -> Iterator[Score]:
-        """Scores of many texts, in their order."""
-        for block in _blocks(texts):
+    def many(self, texts: Iterable[str], first: int = 1) -> Iterator[Score]:
+        """Scores of many texts, in their order; errors number them from `first`."""
+        for block in _blocks(texts, first):
             if len(block) == 1:  # it may be a long one
                 yield self.text(*block[0])
             else:
@@ -175,11 +175,11 @@ def _batched(texts: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
         texts = texts[size:]
 
 
-def _blocks(texts: Iterable[str]) -> Iterator[list[tuple[str, str]]]:
+def _blocks(texts: Iterable[str], first: int) -> Iterator[list[tuple[str, str]]]:
     """Texts, each with its name, in blocks of bounded size; a text that is larger is a block of its own."""
     block: list[tuple[str, str]] = []
     chars, most = 0, min(FIRST_BLOCK_TEXTS, BLOCK_TEXTS)
-    for number, text in enumerate(texts, 1):
+    for number, text in enumerate(texts, first):
         if block and (len(block) == most or chars + len(text) > BLOCK_CHARS):
             yield block
             block, chars, most = [], 0, min(2 * most, BLOCK_TEXTS)

@@ -11,9 +11,18 @@ from helpers import random_model, written
 from charnn.bundled import bundled_model
 from charnn.config import ModelConfig
 from charnn.inference.model import load
+from charnn.storage.model_file import BOUNDS, MAX_HEADER
+from charnn.text.corpus import Part
+from charnn.text.lanes import Lanes
+from charnn.text.vocab import Vocabulary
+from charnn.training import optimizer, recipe
 from docs import generate
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("corpora/*.md"), *ROOT.glob("benchmarks/*.md")]
+)
 KINDS = [
     ModelConfig(20, cell="lstm", layers=2, hidden=6),
     ModelConfig(20, cell="gru", layers=2, hidden=5, embedding=3),
@@ -40,13 +49,47 @@ def reader():
     return names["Reader"]
 
 
-def test_the_help_pages_are_current() -> None:
-    assert page("commands.md") == generate.commands_page(), "run `make docs`"
+def test_what_pages_take_from_the_program_is_current() -> None:
+    for path, text in generate.pages().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run `make docs`"
+
+
+def test_the_page_on_the_recipe_has_every_rule_and_no_other() -> None:
+    text = page("recipe.md")
+    named = set(re.findall(r"`(_\w+|[A-Z][A-Z_]+)`", text))
+    defined = vars(recipe).keys() | vars(optimizer).keys()
+    rules = {name for name in vars(recipe) if re.fullmatch("_[a-z_]+_for|[A-Z][A-Z_]+", name)}
+    assert named <= defined
+    assert rules - {"DEFAULT_MINUTES"} <= named
+    sections = re.findall(
+        r"^## (.*?)$", (ROOT / "benchmarks/LOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert all(
+        any(heading.startswith(name) for heading in sections)
+        for name in re.findall(r"LOG[:,] \*(.*?)\*", text)
+    )
 
 
 def test_the_pages_hold_what_the_program_prints() -> None:
     printed = piped("sample", "--help", env={"COLUMNS": "80"}).stdout.decode()
     assert f"## charnn sample\n\n```text\n{printed}```\n" in page("commands.md")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_page_points_to_is_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+    named = re.findall(r"`((?:charnn|tests|docs|benchmarks)/[\w./-]+)`", text)
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_format_has_the_bounds_that_the_loader_has() -> None:
+    text = page("file-format.md")
+    assert f"at most {MAX_HEADER:,}" in text
+    for name, (low, high) in BOUNDS.items():
+        (within,) = re.findall(rf"^\| `{name}` \|[^|]*\| ([^|]*) \|", text, re.MULTILINE)
+        assert within.startswith(f"{low}") and within.endswith(f"{high:,}")
 
 
 def logits_of(path: Path, text: str) -> np.ndarray:
@@ -67,3 +110,15 @@ def test_the_reader_reads_the_model_that_ships(reader) -> None:
     np.testing.assert_allclose(
         reader(bundled_model()).logits(text), logits_of(bundled_model(), text), atol=1e-3
     )
+
+
+def test_the_drawing_of_windows_is_what_the_lanes_hold() -> None:
+    drawing = next(block for block in blocks(page("how-it-works.md"), "text") if "window 0" in block)
+    rows = [[word for word in line.split() if len(word) == 1][:9] for line in drawing.splitlines()[1:]]
+    drawn = ["".join(row).replace("·", " ") for row in rows]
+    vocabulary = Vocabulary(" ,Tbenort")
+    lanes = Lanes(Part(vocabulary.encode("To be, or not to be"), np.arange(len(vocabulary))), 2, 3)
+    windows = [lanes.window(i) for i in range(lanes.windows_per_epoch)]
+    for lane in range(2):
+        assert drawn[lane] == "".join(vocabulary.decode(window.inputs[:, lane]) for window in windows)
+        assert drawn[2 + lane] == "".join(vocabulary.decode(window.targets[:, lane]) for window in windows)

@@ -1,0 +1,62 @@
+"""What the program says to someone who doesn't know it, or mistypes: help, examples, suggestions."""
+
+import shlex
+
+import pytest
+import typer
+from cli import piped
+
+from charnn.cli.app import app
+from docs.generate import contexts
+
+CONTEXTS = list(contexts(typer.main.get_command(app), "charnn"))
+LEAVES = [context for context in CONTEXTS if not hasattr(context.command, "commands")]
+
+
+def commands(contexts):
+    return pytest.mark.parametrize("context", contexts, ids=lambda context: context.command_path)
+
+
+@commands(LEAVES)
+def test_every_command_has_an_example_which_the_programs_help_repeats(context):
+    help_text = context.get_help()
+    example = help_text.partition("Example: ")[2].partition("\n\n")[0]
+    assert example.startswith(f"{context.command_path} ")
+    assert " ".join(example.split()) in CONTEXTS[0].get_help()
+
+
+@commands(LEAVES)
+def test_every_example_is_understood(context):
+    (example,) = (context.command.help or "").split("Example: ")[1:]
+    words = shlex.split(example)[len(context.command_path.split()) :]
+    assert context.command.make_context(context.command_path, words).params  # raises for what it doesn't know
+
+
+@commands(CONTEXTS)
+def test_every_parameter_is_explained_within_80_columns(context):
+    assert all(parameter.help for parameter in context.command.params)
+    examples = context.get_help().partition("Examples:")[0]
+    assert max(map(len, examples.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        (["sample", "--tmp", "1"], "--temp"),
+        (["sample", "--temprature", "1"], "--temperature"),
+        (["train", "--hiden", "64"], "--hidden"),
+        (["train", "--minute", "1"], "--minutes"),
+        (["score", "--rnak"], "--rank"),
+        (["cache", "--clean"], "--clear"),
+    ],
+)
+def test_a_wrong_option_suggests_the_right_one(wrong, right):
+    ended = piped(*wrong)
+    *_, complaint = ended.stderr.decode().strip().splitlines()
+    assert ended.returncode == 2
+    assert complaint.startswith("Error: No such option: ") and right in complaint.partition(wrong[1])[2]
+
+
+def test_a_wrong_command_suggests_the_right_one():
+    ended = piped("sampel")
+    assert ended.returncode == 2 and b"Did you mean 'sample'?" in ended.stderr

@@ -5,16 +5,40 @@ from typing import TYPE_CHECKING, Any
 from charnn.version import __version__
 
 if TYPE_CHECKING:
+    from charnn.inference.gradients import GradientNorms, gradient_norms
+    from charnn.inference.memory import MemoryCurve, memory_curve
     from charnn.inference.model import Model, load
     from charnn.library import Run, train
+    from charnn.storage.description import Description, describe
+    from charnn.text.held_out import held_out
 
-__all__ = ["Model", "Run", "__version__", "load", "train"]
+__all__ = [
+    "Description",
+    "GradientNorms",
+    "MemoryCurve",
+    "Model",
+    "Run",
+    "__version__",
+    "describe",
+    "gradient_norms",
+    "held_out",
+    "load",
+    "memory_curve",
+    "train",
+]
 
 _HOMES = {
     "Model": "charnn.inference.model",
     "load": "charnn.inference.model",
     "Run": "charnn.library",
     "train": "charnn.library",
+    "Description": "charnn.storage.description",
+    "describe": "charnn.storage.description",
+    "held_out": "charnn.text.held_out",
+    "GradientNorms": "charnn.inference.gradients",
+    "gradient_norms": "charnn.inference.gradients",
+    "MemoryCurve": "charnn.inference.memory",
+    "memory_curve": "charnn.inference.memory",
 }
 
 

@@ -14,7 +14,7 @@ from charnn.cli import app
 from charnn.config import ModelConfig, SampleConfig
 from charnn.errors import CharnnError, InputError
 
-COMMANDS = ("train", "sample", "score", "cache")
+COMMANDS = ("train", "sample", "score", "info", "cache")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from charnn.cli.cache import cache
+from charnn.cli.info import info
+from charnn.cli.inspect import inspect
 from charnn.cli.options import CommandGroup, GroupedCommand
 from charnn.cli.sample import sample
 from charnn.cli.score import score
@@ -23,8 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train a character-level recurrent network on any text, sample from it, score with it.",
 )
-for command in (train, sample, score, cache):
+for command in (train, sample, score, info, cache):
     app.command(cls=GroupedCommand)(command)
+app.add_typer(inspect)
 
 
 def _show_version(wanted: bool) -> None:

@@ -84,13 +84,17 @@ class MetricsLog:
                 file.flush()
                 os.fsync(file.fileno())
 
+    def all(self, event: str) -> list[dict[str, Any]]:
+        """The records of a kind, in order; none where there is no file."""
+        return [record for _, record in self._lines() if record.get("event") == event]
+
     def first(self, event: str) -> dict[str, Any] | None:
         """The first record of a kind, or None."""
-        return next((record for _, record in self._lines() if record.get("event") == event), None)
+        return next(iter(self.all(event)), None)
 
     def last(self, event: str) -> dict[str, Any] | None:
         """The last record of a kind, or None."""
-        return next((record for _, record in reversed(self._lines()) if record.get("event") == event), None)
+        return next(reversed(self.all(event)), None)
 
     def cut_back(self, step: int, state: str) -> None:
         """Keep what was so when the state named `state`, of `step`, was saved.

@@ -1,0 +1,38 @@
+"""`charnn info`: what is known about a model."""
+
+from typing import Annotated
+
+import typer
+
+from charnn.cli.models import MODEL_DEFAULT
+from charnn.cli.options import option
+
+OUTPUT = "What is shown"
+
+ModelPath = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODEL", help="A run's folder or a .safetensors file.", show_default=MODEL_DEFAULT
+    ),
+]
+Json = Annotated[
+    bool, option("--json", OUTPUT, None, "Everything as one JSON object, with the whole course of training.")
+]
+
+
+def info(model: ModelPath = None, as_json: Json = False) -> None:
+    """Say what is known about a model. Its network, vocabulary and corpus, and how its training went.
+
+    Example: charnn info checkpoints/corpus
+    """
+    from charnn.cli.description import lines_of, value_of
+    from charnn.cli.models import announced_model
+    from charnn.cli.terminal import escape_line, json_line
+    from charnn.storage.description import describe
+
+    described = describe(model or str(announced_model(None).path))
+    if as_json:
+        print(json_line(value_of(described)))
+    else:
+        for line in lines_of(described):
+            print(escape_line(line))

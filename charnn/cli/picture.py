@@ -1,0 +1,49 @@
+"""Charts as SVG and PNG files, drawn by matplotlib, which is optional and slow to import."""
+
+import warnings
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+from charnn.cli.chart import Chart
+from charnn.errors import InputError
+from charnn.files import write_atomically
+
+Kind = Literal["svg", "png"]
+
+_SIZE = (8, 5)  # inches
+_DOTS = 150  # an inch, of a PNG
+
+
+def check_matplotlib() -> None:
+    """Raise InputError, with the remedy, unless matplotlib is there."""
+    if find_spec("matplotlib") is None:
+        raise InputError("--svg and --png need matplotlib: pip install 'charnn[plot]'")
+
+
+def write_picture(path: Path, chart: Chart, kind: Kind) -> None:
+    """Draw a chart into a file, atomically. The same chart gives the same bytes."""
+    write_atomically(path, [_drawn(chart, kind)])
+
+
+def _drawn(chart: Chart, kind: Kind) -> bytes:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    axes = figure.add_subplot(title=chart.title, xlabel=chart.x.name, ylabel=chart.y.name)
+    for axis, set_scale in ((chart.x, axes.set_xscale), (chart.y, axes.set_yscale)):
+        if axis.log_base is not None:
+            set_scale("log", base=axis.log_base)
+    axes.xaxis.set_major_formatter("{x:g}")
+    for line in chart.lines:
+        axes.plot(line.x, line.y, label=line.name)
+    axes.grid(alpha=0.3)
+    for text in axes.legend().get_texts():
+        text.set_parse_math(False)  # a path may hold the $ that begins a formula
+    drawn = BytesIO()
+    with rc_context({"svg.hashsalt": "charnn"}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters that the font lacks; it draws boxes for them
+        figure.savefig(drawn, format=kind, dpi=_DOTS, metadata={"Date": None} if kind == "svg" else None)
+    return drawn.getvalue()

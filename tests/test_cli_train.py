@@ -312,6 +312,25 @@ def test_an_option_does_what_it_says(home: Path, options: list[str], row: str, v
     assert value in plan(home, "corpus.txt", *SHORT, *options)[row]
 
 
+def test_a_bidirectional_run_has_no_samples_and_ends_with_the_command_that_fills(home: Path) -> None:
+    assert plan(home, "corpus.txt", *SHORT, "--bidirectional")["network"].startswith("bidirectional LSTM")
+    assert plan(home, "corpus.txt", "--steps", "12", "--bidirectional")["batch"].endswith("of 128 characters")
+    said = (
+        "--sample-every: a bidirectional model can't sample",
+        "charnn fill --model checkpoints/corpus ____",
+    )
+    refused = train(home, "corpus.txt", *SHORT, "--bidirectional", "--sample-every", "2")
+    assert refused.code == 2 and said[0] in refused.stderr
+    ended = train(home, "corpus.txt", *SHORT, "--bidirectional", "--sample-every", "0")
+    assert ended.code == 0 and ended.stderr.splitlines()[-1] == said[1]
+    assert "--- sample" not in ended.stderr
+    assert events(home / "checkpoints/corpus")[0]["config"]["model"]["bidirectional"] is True
+    scored = processes.run(home, "score", "-m", "checkpoints/corpus", "ab")
+    assert scored.code == 2 and "is bidirectional: it fills blanks" in scored.stderr
+    resumed = train(home, "--resume", "--steps", "14", "--bidirectional")
+    assert resumed.code == 0 and resumed.stderr.splitlines()[-1] == said[1]
+
+
 def test_saves_and_samples_come_as_often_as_asked_and_so_many_states_are_kept(home: Path) -> None:
     options = ("--save-every", "3", "--keep", "3", "--sample-every", "5")
     ended = train(home, "corpus.txt", *SHORT, *options)

@@ -104,6 +104,13 @@ def test_the_bar_shows_text_as_it_is_and_escapes_controls(
     assert "charnn sample --model runs/a --temp 0.8" in shown.err
 
 
+def test_a_bidirectional_models_command_fills(capsys: pytest.CaptureFixture[str]) -> None:
+    with Lines() as display:
+        display.show(Prepared("runs/a", [], bidirectional=True))
+        display.show(EVENTS[-1])
+    assert capsys.readouterr().err.endswith("\ncharnn fill --model runs/a ____\n")
+
+
 def test_the_command_to_paste_is_quoted_for_the_shell() -> None:
     assert ending(Finished(1, 1.0, None, "steps"), "my runs/a") == [
         "no validation; the last model is kept  (1 steps, 0:01)",

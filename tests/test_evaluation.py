@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from charnn.config import ModelConfig
+from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
 from charnn.text.corpus import Part
-from charnn.training import evaluation
+from charnn.training import evaluation, objective
 from charnn.training.evaluation import evaluate
 
 CELLS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "relu"))
@@ -66,6 +67,42 @@ def test_of_every_cell(cell, nonlinearity, monkeypatch):
     monkeypatch.setattr(evaluation, "WINDOW", 7)
     network, ids = network_of(cell, nonlinearity), text(203)
     assert evaluate(network, part_of(ids)) == pytest.approx(naive(network, ids), abs=1e-6)
+
+
+@torch.no_grad()
+def naive_from_both_sides(network: BidirectionalNetwork, ids: np.ndarray, window: int, ahead: int) -> float:
+    """Mean −log p, each character on its own: the lane before it; its window and `ahead` more after it."""
+    predictions = len(ids) - 1
+    lanes = min(8, predictions)
+    length = predictions // lanes
+    total = 0.0
+    for lane in range(lanes):
+        last = predictions if lane == lanes - 1 else (lane + 1) * length
+        for place in range(lane * length + 1, last + 1):
+            index = place - 1 - lane * length
+            if index < length:
+                end = min((index // window + 1) * window, length)
+                end += lane * length + min(ahead, predictions - (lanes - 1) * length - end)
+            else:
+                end = predictions  # what the division leaves over
+            text = torch.from_numpy(ids[lane * length : end + 1])[:, None]
+            logits, _ = network(text, network.initial_state(1))
+            total -= float(logits.double().log_softmax(-1)[index, 0, ids[place]])
+    return total / predictions
+
+
+@pytest.mark.parametrize("n", [2, 3, 9, 10, 17, 31, 100])
+@pytest.mark.parametrize(("window", "ahead"), [(1, 1), (5, 0), (5, 3), (256, 128)])
+def test_a_bidirectional_networks_windows_are_looked_beyond(n, window, ahead, monkeypatch):
+    monkeypatch.setattr(evaluation, "WINDOW", window)
+    monkeypatch.setattr(objective, "LOOKAHEAD", ahead)
+    torch.manual_seed(3)
+    config = ModelConfig(7, layers=2, hidden=6, embedding=3, ngrams=3, ngram_rows=16, bidirectional=True)
+    network, ids = BidirectionalNetwork(config).eval(), text(n)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.4)
+    expected = naive_from_both_sides(network, ids, window, ahead)
+    assert evaluate(network, part_of(ids)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_windows_do_not_change_the_figure(monkeypatch):

@@ -62,6 +62,15 @@ def test_the_newest_run_that_can_sample(tmp_path):
     assert len(found.passed_over) == 1 and str(broken.relative_to(tmp_path)) in found.passed_over[0]
 
 
+def test_a_bidirectional_run_is_passed_over(tmp_path):
+    older = a_model(tmp_path / "checkpoints/a", seconds=20)
+    (tmp_path / "checkpoints/b").mkdir()
+    written(tmp_path / "checkpoints/b", random_model(ModelConfig(20, hidden=4, bidirectional=True)))
+    found = find_model()
+    assert found.model.path.resolve() == older
+    assert "is bidirectional: it fills blanks" in found.passed_over[0]
+
+
 def test_else_the_one_that_ships(tmp_path, monkeypatch):
     shipped = a_model(tmp_path / "shipped")
     monkeypatch.setattr(find, "bundled_model", lambda: shipped)

@@ -11,6 +11,7 @@ from charnn.errors import InputError
 from charnn.inference.model import Model, load
 from charnn.model.network import Network
 from charnn.model.shapes import weight_shapes
+from charnn.storage.halves import halves
 from charnn.storage.model_file import ModelFile, read_model
 from charnn.text.vocab import Vocabulary
 from charnn.training.initial import adapted_weights, with_architecture
@@ -119,6 +120,35 @@ def test_a_run_starts_from_a_model(tmp_path):
     assert began < 1.05 * old[-1].best_val_nats_per_char
     assert began < 0.8 * scratch
     assert fresh[-1].step == 1
+
+
+@INPUTS
+def test_a_bidirectional_models_halves_are_adapted_as_models_are(embedding):
+    """And the output layer over both as theirs are."""
+    model = stored(OLD, embedding=embedding, layers=2, bidirectional=True)
+    vocabulary = Vocabulary(NEW[:3] + "\n gfedcba")
+    weights = {name: value.numpy() for name, value in adapted_weights(model, vocabulary).items()}
+    config = ModelConfig(**{**model.config.__dict__, "vocab_size": len(vocabulary)})
+    assert {name: value.shape for name, value in weights.items()} == weight_shapes(config)
+    adapted = ModelFile(config, vocabulary, weights, {})
+    for half, old_half in zip(halves(adapted), halves(model), strict=True):
+        for name, value in adapted_weights(old_half, vocabulary).items():
+            np.testing.assert_array_equal(half.weights[name], value.numpy())
+    places = [OLD.index(c) for c in vocabulary.characters[3:]]
+    for name in ("output.weight", "output.bias"):
+        np.testing.assert_array_equal(weights[name][3:], model.weights[name][places])
+    assert (weights["output.bias"][:3] < model.weights["output.bias"].mean()).all()
+
+
+def test_a_bidirectional_run_starts_from_a_bidirectional_model_alone(tmp_path):
+    source = write_corpus(tmp_path, 4000)
+    old = run(source, tmp_path / "old", steps=100, lr=0.03, hidden=16, bidirectional=True)
+    began = run(source, tmp_path / "new", steps=1, lr=1e-9, hidden=16, init_from=str(tmp_path / "old"))
+    assert began[-1].best_val_nats_per_char == pytest.approx(old[-1].best_val_nats_per_char, abs=1e-3)
+    assert read_model(tmp_path / "new" / "model.safetensors").config.bidirectional
+    plain = written(tmp_path, stored(OLD))
+    with pytest.raises(InputError, match="--bidirectional True differs from the --init-from model's False"):
+        run(source, tmp_path / "out", steps=1, hidden=7, bidirectional=True, init_from=str(plain))
 
 
 def test_the_shape_is_the_models():

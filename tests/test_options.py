@@ -25,6 +25,7 @@ GOOD = {
     "hidden": [1, 65_536],
     "embedding": [0, 65_536],
     "dropout": [0, 0.0, 0.999],
+    "bidirectional": [True, False],
     "batch_size": [1, 4096],
     "seq_length": [1, 4096],
     "lr": [1e-9, 1],
@@ -42,6 +43,7 @@ GOOD = {
 }
 BAD = {
     "errors": ["ignore", "", None],
+    "bidirectional": [1, "true", None],
     "max_vocab": [1, 0, -1, 2.5, "9", inf],
     "out": ["", None, 3],
     "minutes": [0, -1, nan, inf, "ten", True, None],

@@ -46,6 +46,18 @@ def test_every_explicit_option_wins(name, value, budget):
     assert flat(chosen({**budget, name: value}))[name] == value
 
 
+@pytest.mark.parametrize("budget", [{"minutes": 10}, {"steps": 5000}], ids=str)
+def test_two_stacks_get_longer_windows_and_share_the_minutes(budget):
+    both, one = chosen({**budget, "bidirectional": True}), chosen(budget)
+    assert both.model.bidirectional and not one.model.bidirectional
+    assert (both.optim.seq_length, one.optim.seq_length) == (128, 64)
+    assert chosen({**budget, "bidirectional": True, "seq_length": 50}).optim.seq_length == 50
+    if "minutes" in budget:
+        assert both.model.hidden < one.model.hidden
+    else:
+        assert both.model.hidden > one.model.hidden, "as many steps read more"
+
+
 def test_explicit_options_win_together():
     found = flat(chosen(EXPLICIT))
     assert {name: found[name] for name in EXPLICIT} == EXPLICIT

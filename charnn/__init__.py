@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from charnn.version import __version__
 
 if TYPE_CHECKING:
+    from charnn.inference.fill import Filled, Filler, load_filler
     from charnn.inference.gradients import GradientNorms, gradient_norms
     from charnn.inference.memory import MemoryCurve, memory_curve
     from charnn.inference.model import Model, load
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Description",
+    "Filled",
+    "Filler",
     "GradientNorms",
     "MemoryCurve",
     "Model",
@@ -23,11 +26,15 @@ __all__ = [
     "gradient_norms",
     "held_out",
     "load",
+    "load_filler",
     "memory_curve",
     "train",
 ]
 
 _HOMES = {
+    "Filled": "charnn.inference.fill",
+    "Filler": "charnn.inference.fill",
+    "load_filler": "charnn.inference.fill",
     "Model": "charnn.inference.model",
     "load": "charnn.inference.model",
     "Run": "charnn.library",

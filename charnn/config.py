@@ -154,6 +154,20 @@ class SampleConfig:
     stop: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class FillConfig:
+    """How gaps are filled. Lengths in characters; `temperature` 0 lists the likeliest fills, above it they are drawn.
+
+    `beam` is how many candidates are kept at each character; `lookahead` how much of the text after a gap weighs them.
+    """
+
+    count: int = 5
+    max_length: int = 12
+    temperature: float = 0.0
+    beam: int = 100
+    lookahead: int = 32
+
+
 def to_json(config: Any) -> dict[str, Any]:
     """A configuration as plain JSON values."""
     return asdict(config)

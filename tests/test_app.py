@@ -58,8 +58,12 @@ def test_help_and_usage_errors_import_nothing_heavy():
         assert not {"numpy", "torch", "rich.console"} & imported_by(*arguments)
 
 
-def test_sampling_and_scoring_never_import_torch(model):
-    for arguments in (["sample", "-m", model, "-l", "3"], ["score", "-m", model, "ab"]):
+def test_sampling_scoring_and_filling_never_import_torch(model):
+    for arguments in (
+        ["sample", "-m", model, "-l", "3"],
+        ["score", "-m", model, "ab"],
+        ["fill", "-m", model, "a_"],
+    ):
         modules = imported_by(*arguments)
         assert "numpy" in modules and "torch" not in modules
 

@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from charnn.cli.cache import cache
+from charnn.cli.fill import fill
 from charnn.cli.info import info
 from charnn.cli.inspect import inspect
 from charnn.cli.options import CommandGroup, GroupedCommand
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train a character-level recurrent network on any text, sample from it, score with it.",
 )
-for command in (train, sample, score, info, cache):
+for command in (train, sample, score, fill, info, cache):
     app.command(cls=GroupedCommand)(command)
 app.add_typer(inspect)
 

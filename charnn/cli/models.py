@@ -1,11 +1,15 @@
 """Which model serves a command, said on stderr."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from charnn.cli.terminal import note
 
 if TYPE_CHECKING:
+    from charnn.inference.fill import Filler
+    from charnn.inference.find import Found
     from charnn.inference.model import Model
+
+Loaded = TypeVar("Loaded", "Model", "Filler")
 
 MODEL_DEFAULT = "$CHARNN_MODEL, else the newest run under ./checkpoints, else the one that ships"
 
@@ -14,7 +18,17 @@ def announced_model(path: str | None) -> "Model":
     """Load the model at `path`, or the one that `find_model` prefers, and say which."""
     from charnn.inference.find import find_model
 
-    found = find_model(path)
+    return _announced(find_model(path))
+
+
+def announced_filler(path: str | None) -> "Filler":
+    """Load the model at `path`, or the one that `find_filler` prefers, and say which."""
+    from charnn.inference.find import find_filler
+
+    return _announced(find_filler(path))
+
+
+def _announced(found: "Found[Loaded]") -> Loaded:
     for reason in found.passed_over:
         note(f"passed over: {reason}")
     note(f"model: {found.model.path} ({found.reason})")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from charnn.cli.inputs import read_pieces
 from charnn.cli.models import MODEL_DEFAULT, announced_model
 from charnn.cli.options import option
-from charnn.cli.terminal import note
+from charnn.cli.seeds import said_seed
 from charnn.config import SampleConfig
 from charnn.errors import InputError
 
@@ -141,7 +141,7 @@ def sample(
         for degree in temperature or [DEFAULTS.temperature]
     )
     corpus = _corpus(novelty) if novelty else None
-    request = Request(network, start, configs, num_samples, best_of, lines, _seed(seed), corpus)
+    request = Request(network, start, configs, num_samples, best_of, lines, said_seed(seed), corpus)
     if interactive:
         from charnn.cli.interactive import converse
 
@@ -159,16 +159,6 @@ def _refuse_misfits(*, interactive: bool, as_json: bool, measured_endlessly: boo
         raise InputError("--interactive needs a terminal; in a pipe, start from --prompt-file -")
     if measured_endlessly:
         raise InputError("--novelty is said of samples that end; give --length or --lines")
-
-
-def _seed(seed: int | None) -> int:
-    """The seed, or a fresh one, said."""
-    from charnn.inference.sampler import fresh_seed
-
-    if seed is None:
-        seed = fresh_seed()
-        note(f"seed: {seed}")
-    return seed
 
 
 def _corpus(sources: list[str]) -> "EncodedText":

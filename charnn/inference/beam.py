@@ -1,33 +1,18 @@
 """Beam search for what may stand in the gaps of a text, read from its beginning to its end."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charnn.config import FillConfig
 from charnn.inference.blanks import Gap
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.softmax import Doubles, all_log_probs, log_probs_of
 
 NOTHING = -1  # stands behind the last character of a fill that is shorter than its gap may be
-
-
-@dataclass(frozen=True)
-class Search:
-    """How widely fills are sought; figures in benchmarks/LOG.md.
-
-    The `width` likeliest candidates are kept at each character. Of a known text the first `lookahead` characters after
-    a gap tell how well a candidate fits; one that has fallen `margin` nats behind the best by then is given up.
-    """
-
-    width: int = 100
-    lookahead: int = 64
-    margin: float = 12.0
-
-
-DEFAULT_SEARCH = Search()
+MARGIN = 12.0  # nats; what falls further behind the best while it reads the text after a gap is given up
 
 
 class Candidates(NamedTuple):
@@ -48,8 +33,8 @@ class Candidates(NamedTuple):
 class Beam:
     """The search with one network. `barred` are ids that no fill may hold."""
 
-    def __init__(self, engine: Engine, barred: Sequence[int], search: Search) -> None:
-        self._engine, self._barred, self._search = engine, list(barred), search
+    def __init__(self, engine: Engine, barred: Sequence[int], config: FillConfig) -> None:
+        self._engine, self._barred, self._config = engine, list(barred), config
         self._room = 0  # of the scratch space
 
     def candidates(self, start: State, blanks: Iterable[tuple[Gap, Ids]]) -> Candidates:
@@ -74,7 +59,7 @@ class Beam:
         log_probs = all_log_probs(self._engine.logits(found.state.top))
         log_probs += found.log_probs[:, None]
         log_probs[:, self._barred] = -np.inf
-        chosen = _likeliest(log_probs.ravel(), self._search.width)
+        chosen = _likeliest(log_probs.ravel(), self._config.beam)
         chosen = chosen[np.isfinite(log_probs.ravel()[chosen])]
         parents, ids = np.divmod(chosen, log_probs.shape[1])
         fills = np.concatenate([found.fills[parents], ids[:, None]], axis=1)
@@ -83,7 +68,7 @@ class Beam:
 
     def _past(self, known: Ids, found: Candidates) -> Candidates:
         """The candidates after they have read the known text that follows."""
-        lookahead = self._search.lookahead
+        lookahead = self._config.lookahead
         for i in known[:lookahead]:
             found = self._kept(self._read(i, found))
         if len(known) > lookahead:  # by now all states are nearly alike, so the best serves for all
@@ -99,8 +84,8 @@ class Beam:
 
     def _kept(self, found: Candidates) -> Candidates:
         """Without those that have fallen behind."""
-        chosen = _likeliest(found.log_probs, self._search.width)
-        near = found.log_probs[chosen] >= found.log_probs.max() - self._search.margin
+        chosen = _likeliest(found.log_probs, self._config.beam)
+        near = found.log_probs[chosen] >= found.log_probs.max() - MARGIN
         return found.rows(chosen[near])
 
     def _advanced(self, ids: Ids, state: State) -> State:

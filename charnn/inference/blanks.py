@@ -26,13 +26,14 @@ class Blanks:
     known: tuple[str, ...]
     gaps: tuple[Gap, ...]
 
-    def filled(self, fills: Sequence[str]) -> str:
-        """The text with a fill in each gap."""
-        return "".join(part for pair in zip_longest(self.known, fills, fillvalue="") for part in pair)
-
     def mirrored(self) -> "Blanks":
         """The text read from its end to its beginning."""
         return Blanks(mirrored(self.known), self.gaps[::-1])
+
+
+def joined(known: Sequence[str], fills: Sequence[str]) -> str:
+    """The text with a fill in each gap."""
+    return "".join(part for pair in zip_longest(known, fills, fillvalue="") for part in pair)
 
 
 def mirrored(parts: Sequence[str]) -> tuple[str, ...]:
@@ -43,10 +44,8 @@ def mirrored(parts: Sequence[str]) -> tuple[str, ...]:
 def blanks_in(text: str, max_length: int) -> Blanks:
     """The gaps of a text, those of unknown length with at most `max_length` characters.
 
-    Raises InputError for a length below 1 and for a text that has no gap.
+    Raises InputError for a text that has no gap.
     """
-    if max_length < 1:
-        raise InputError(f"--max-length must be ≥ 1, not {max_length}")
     gaps = tuple(Gap(1, max_length) if gap == "{}" else Gap(len(gap), len(gap)) for gap in GAP.findall(text))
     if not gaps:
         raise InputError(

@@ -7,13 +7,13 @@ bidirectional model's two halves propose from either side, and a fill weighs the
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
 
-from charnn.config import ModelConfig
+from charnn.config import FillConfig, ModelConfig
 from charnn.errors import InputError
-from charnn.inference.beam import DEFAULT_SEARCH, Search
-from charnn.inference.blanks import GAP, Blanks, Fills, blanks_in, mirrored
+from charnn.inference.blanks import GAP, Blanks, Fills, blanks_in, joined, mirrored
 from charnn.inference.one_way import OneWay
 from charnn.inference.sampler import checked_seed, fill_noise, generator
 from charnn.inference.scorer import encode
@@ -22,22 +22,34 @@ from charnn.storage.halves import halves
 from charnn.storage.model_file import ModelFile, model_path, read_model
 from charnn.text.vocab import Vocabulary
 
-COUNT = 5
-MAX_LENGTH = 12
+
+class FillOptions(TypedDict, total=False):
+    """How gaps are filled; the defaults are `charnn.config.FillConfig`'s."""
+
+    count: int
+    max_length: int
+    temperature: float
+    beam: int
+    lookahead: int
 
 
 @dataclass(frozen=True)
 class Filled:
-    """One way to fill a text's gaps.
+    """One way to fill a text's gaps: `known` text around them, one stretch more than there are `fills`.
 
     `probability` is its share among all the candidates that were found; `log_prob` (nats) how likely the fills and
     what was read after them are after what stands before them, by a bidirectional model the mean of both directions.
     """
 
-    text: str
+    known: tuple[str, ...]
     fills: tuple[str, ...]
     probability: float
     log_prob: float
+
+    @property
+    def text(self) -> str:
+        """The whole, filled."""
+        return joined(self.known, self.fills)
 
 
 @dataclass(frozen=True)
@@ -60,44 +72,36 @@ class Filler:
     def is_bidirectional(self) -> bool:
         return self._backward is not None
 
-    def fill(
-        self,
-        text: str,
-        *,
-        count: int = COUNT,
-        max_length: int = MAX_LENGTH,
-        temperature: float = 0.0,
-        seed: int | None = None,
-        search: Search = DEFAULT_SEARCH,
-    ) -> list[Filled]:
+    def fill(self, text: str, *, seed: int | None = None, **options: Unpack[FillOptions]) -> list[Filled]:
         """The likeliest `count` ways to fill the gaps of `text`, or as many as were found; the likeliest first.
 
         A run of underscores is a gap of that many characters, {} one of 1 to `max_length`; no fill holds a newline. The
         text stands between two newlines. At a `temperature` above 0 the ways are drawn instead, no two alike: one seed,
         one draw. Raises InputError for a text without a gap or an option out of its range, UnknownCharacterError.
         """
-        _check(count, temperature)
-        blanks = blanks_in(text, max_length)
+        config = FillConfig(**options)
+        _check(config)
+        blanks = blanks_in(text, config.max_length)
         _refuse_unknown(self.vocabulary, text)
-        found = self._weighed(blanks, search)
+        found = self._weighed(blanks, config)
         log_probs = np.array(list(found.values()))
         probabilities = probabilities_of(log_probs[None])[0]
         fills = list(found)
         return [
-            Filled(blanks.filled(fills[i]), fills[i], float(probabilities[i]), float(log_probs[i]))
-            for i in _chosen(log_probs, count, temperature, checked_seed(seed))
+            Filled(blanks.known, fills[i], float(probabilities[i]), float(log_probs[i]))
+            for i in _chosen(log_probs, config, checked_seed(seed))
         ]
 
-    def _weighed(self, blanks: Blanks, search: Search) -> dict[Fills, float]:
+    def _weighed(self, blanks: Blanks, config: FillConfig) -> dict[Fills, float]:
         """The candidates with their log-probabilities."""
-        forward = self._forward.candidates(blanks, search)
+        forward = self._forward.candidates(blanks, config)
         if self._backward is None:
             return forward
         mirror = blanks.mirrored()
-        backward = self._backward.candidates(mirror, search)
+        backward = self._backward.candidates(mirror, config)
         fills = [*forward, *(fill for fill in map(mirrored, backward) if fill not in forward)]
-        sums = self._forward.log_probs(blanks, fills, search)
-        sums += self._backward.log_probs(mirror, [mirrored(fill) for fill in fills], search)
+        sums = self._forward.log_probs(blanks, fills, config)
+        sums += self._backward.log_probs(mirror, [mirrored(fill) for fill in fills], config)
         return dict(zip(fills, (sums / 2).tolist(), strict=True))
 
 
@@ -110,11 +114,23 @@ def load_filler(path: str | Path) -> Filler:
     return Filler.of(read_model(file), file)
 
 
-def _check(count: int, temperature: float) -> None:
-    if count < 1:
-        raise InputError(f"--num must be ≥ 1, not {count}")
-    if not (isfinite(temperature) and temperature >= 0):
-        raise InputError(f"--temp must be finite and ≥ 0, not {temperature}")
+def _check(config: FillConfig) -> None:
+    """Raise InputError, naming the option and its range, for a value that makes no sense."""
+    checks = [
+        (config.count >= 1, "num-fills", "≥ 1", config.count),
+        (config.max_length >= 1, "max-length", "≥ 1", config.max_length),
+        (
+            isfinite(config.temperature) and config.temperature >= 0,
+            "temp",
+            "finite and ≥ 0",
+            config.temperature,
+        ),
+        (config.beam >= 1, "beam", "≥ 1", config.beam),
+        (config.lookahead >= 0, "lookahead", "≥ 0", config.lookahead),
+    ]
+    for passed, option, allowed, value in checks:
+        if not passed:
+            raise InputError(f"--{option} must be {allowed}, not {value}")
 
 
 def _refuse_unknown(vocabulary: Vocabulary, text: str) -> None:
@@ -123,10 +139,10 @@ def _refuse_unknown(vocabulary: Vocabulary, text: str) -> None:
     encode(vocabulary, GAP.sub(lambda gap: known * len(gap[0]), text), "error", "the text")
 
 
-def _chosen(log_probs: Doubles, count: int, temperature: float, seed: int) -> list[int]:
+def _chosen(log_probs: Doubles, config: FillConfig, seed: int) -> list[int]:
     """The places of the greatest; with a temperature, of a draw without repetition (Gumbel top-k: Kool et al. 2019)."""
     noise = np.zeros(len(log_probs))
-    if temperature:
-        fill_noise(noise, generator(seed, 0), temperature)
-    chosen: list[int] = np.argsort(-(log_probs + noise), kind="stable")[:count].tolist()
+    if config.temperature:
+        fill_noise(noise, generator(seed, 0), config.temperature)
+    chosen: list[int] = np.argsort(-(log_probs + noise), kind="stable")[: config.count].tolist()
     return chosen

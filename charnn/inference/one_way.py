@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from charnn.config import FillConfig
 from charnn.errors import InputError
-from charnn.inference.beam import Beam, Search
+from charnn.inference.beam import Beam
 from charnn.inference.blanks import Blanks, Fills
 from charnn.inference.context import NEWLINE, state_after
 from charnn.inference.engine import Engine, Ids
@@ -25,23 +26,23 @@ class OneWay:
         if self._vocabulary.has_unknown:
             self._barred.append(self._vocabulary.unknown_id)
 
-    def candidates(self, blanks: Blanks, search: Search) -> dict[Fills, float]:
+    def candidates(self, blanks: Blanks, config: FillConfig) -> dict[Fills, float]:
         """The fills that a beam search finds, the likeliest first, with their log-probabilities."""
         if len(self._barred) == len(self._vocabulary):
             raise InputError("the model knows no character to fill a gap with; name another")
         start = state_after(self._engine, self._vocabulary, blanks.known[0], "the text")
-        found = Beam(self._engine, self._barred, search).candidates(
+        found = Beam(self._engine, self._barred, config).candidates(
             start, list(zip(blanks.gaps, self._following(blanks), strict=True))
         )
         ends = np.cumsum([gap.longest for gap in blanks.gaps])[:-1]
         columns = [map(self._decoded, part) for part in np.split(found.fills, ends, axis=1)]
         return dict(zip(zip(*columns, strict=True), found.log_probs.tolist(), strict=True))
 
-    def log_probs(self, blanks: Blanks, fills: Sequence[Fills], search: Search) -> Doubles:
+    def log_probs(self, blanks: Blanks, fills: Sequence[Fills], config: FillConfig) -> Doubles:
         """The log-probabilities (K,) of K ways to fill the gaps and of what follows them, as in `candidates`."""
         start = state_after(self._engine, self._vocabulary, blanks.known[0], "the text")
         *between, last = self._following(blanks)
-        after = [*between, last[: search.lookahead]]
+        after = [*between, last[: config.lookahead]]
         rows = [
             np.concatenate(
                 [

@@ -1,13 +1,16 @@
 """The updates are those of torch's own AdamW and of a naive row-wise Adagrad."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.optim import AdamW
 
 from charnn.config import ModelConfig, OptimConfig
+from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
+from charnn.training.objective import window_loss
 from charnn.training.optimizer import EPSILON, TABLE_RATE, Optimizer
 
 CONFIG = ModelConfig(6, hidden=5, embedding=3, ngrams=3, ngram_rows=16)
@@ -65,6 +68,22 @@ def test_rows_that_were_not_seen_stand_still(network: Network) -> None:
         optimizer.step(loss_of(network, 0), LR)
     moved = (network.ngrams.weight != before).any(dim=1)
     assert 0 < int(moved.sum()) <= 2 * 6 * 2  # orders × places × streams
+
+
+def test_both_tables_of_a_bidirectional_network_are_moved_and_restored() -> None:
+    torch.manual_seed(0)
+    network = BidirectionalNetwork(replace(CONFIG, bidirectional=True))
+    ids = torch.randint(0, 6, (7, 2))
+    optimizer = Optimizer(network, OPTIM)
+    optimizer.step(window_loss(network, ids[:-1], ids[1:], network.initial_state(2)).trained, LR)
+    for half in (network.forward_network, network.backward_network):
+        assert half.ngrams is not None
+        assert 0 < int(half.ngrams.weight.any(dim=1).sum()) <= 2 * 6 * 2  # orders × places × streams
+    other = Optimizer(copy.deepcopy(network), OPTIM)
+    other.restore(optimizer.tensors())
+    squares = [optimizer.tensors()[f"table.{i}.squares"] for i in range(2)]
+    assert not torch.equal(*squares)
+    assert all(torch.equal(squares[i], other.tensors()[f"table.{i}.squares"]) for i in range(2))
 
 
 def test_restored_is_the_same(network: Network) -> None:

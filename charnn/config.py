@@ -1,6 +1,6 @@
-"""Every setting and every default, once. Frozen values; JSON in and out."""
+"""Every setting and every default, once. Frozen values, and as JSON."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypedDict
 
 Cell = Literal["lstm", "gru", "rnn"]
@@ -171,21 +171,3 @@ class FillConfig:
 def to_json(config: Any) -> dict[str, Any]:
     """A configuration as plain JSON values."""
     return asdict(config)
-
-
-def train_config_from_json(value: dict[str, Any]) -> TrainConfig:
-    """The inverse of `to_json` for a run's own configuration."""
-    data = dict(value["data"])
-    data["sources"] = tuple(data["sources"])
-    rest = {
-        f.name: value[f.name]
-        for f in fields(TrainConfig)
-        if f.name not in ("model", "data", "optim", "budget")
-    }
-    return TrainConfig(
-        model=ModelConfig(**value["model"]),
-        data=DataConfig(**data),
-        optim=OptimConfig(**value["optim"]),
-        budget=Budget(**value["budget"]),
-        **rest,
-    )

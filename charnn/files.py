@@ -3,9 +3,11 @@
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from charnn.errors import CharnnError, InputError
 
@@ -51,6 +53,8 @@ def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
 
     Raises CharnnError naming the path and the cause; the old file then stands as it was.
     """
+    if not path.name:
+        raise InputError(f"cannot write to {str(path)!r}: give a file's name")
     temporary = temporary_beside(path)
     with explained(path):
         try:
@@ -61,6 +65,15 @@ def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
                 temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open for reading without ever waiting, for a FIFO's writer say. Raises ValueError unless it is a regular file."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("it is not a regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 from training_helpers import opened, write_corpus
 
 from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainConfig
+from charnn.storage.typed_values import read_as
 from charnn.text.lanes import Lanes
 from charnn.training.schedule import Plan
 from charnn.training.trainer import Course, Trainer
@@ -220,7 +221,7 @@ def test_restored_it_goes_on_to_the_bit(cell, nonlinearity, corpus):
     for step in range(9):
         if step == 4:
             saved = {name: value.clone() for name, value in straight.tensors().items()}
-            course = Course.from_json(straight.course.to_json())
+            course = read_as(Course, straight.course.to_json(), "course")
         straight.step()
     resumed = Trainer(config_of(corpus, **options), corpus)
     resumed.restore(saved, course)
@@ -245,7 +246,7 @@ def test_everything_the_next_step_depends_on_is_in_the_tensors(corpus):
 
 def test_course_survives_json(corpus):
     course = Course(7, 5, 900, [PLAN, Plan(5, 80, 0.1, 3, 2, 12.5)], 1.5, 0.25, 2, 1)
-    assert Course.from_json(course.to_json()) == course
+    assert read_as(Course, course.to_json(), "course") == course
 
 
 def test_without_validation_there_is_nothing_to_evaluate(tmp_path):

@@ -10,7 +10,6 @@ Files may come from strangers: nothing is believed, executed, mapped or allocate
 import errno
 import json
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,7 +23,7 @@ from safetensors.numpy import save as format_tensors
 
 from charnn.config import CELLS, NONLINEARITIES, ModelConfig, to_json
 from charnn.errors import CharnnError, ModelFileError
-from charnn.files import write_atomically
+from charnn.files import open_regular, write_atomically
 from charnn.model.shapes import inconsistency, parameter_count, weight_shapes
 from charnn.storage.json_values import parse_json
 from charnn.text.vocab import Vocabulary
@@ -108,22 +107,13 @@ def read_model(path: Path) -> ModelFile:
     machine can't read it.
     """
     try:
-        with _open_regular(path) as file:
+        with open_regular(path) as file:
             return _read(file)
     except (ValueError, SafetensorError) as error:
         raise ModelFileError(f"{path} is no model of charnn's: {_plain(error)}; name another") from None
     except OSError as error:
         kind = CharnnError if error.errno in MACHINE_FAULTS else ModelFileError
         raise kind(f"cannot read the model {path}: {error.strerror}") from None
-
-
-def _open_regular(path: Path) -> BinaryIO:
-    """Open without ever waiting, for a FIFO's writer say. Raises ValueError unless it is a regular file."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ValueError("it is not a regular file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _read(file: BinaryIO) -> ModelFile:
@@ -167,8 +157,6 @@ def _config(values: dict[str, Any]) -> ModelConfig:
     names = {field.name for field in fields(ModelConfig)}
     if strange := sorted(values.keys() - names):
         raise ValueError(f"its configuration has an unknown setting {strange[0]!r}; try a newer charnn")
-    if not isinstance(values.get("bidirectional", False), bool):
-        raise ValueError(f"its bidirectional is {values['bidirectional']!r}, not true or false")
     for name, (low, high) in BOUNDS.items():
         if name in values and not (type(values[name]) is int and low <= values[name] <= high):
             raise ValueError(f"its {name} is {values[name]!r}, not a whole number from {low} to {high}")
@@ -179,6 +167,8 @@ def _config(values: dict[str, Any]) -> ModelConfig:
         share = values.get(name, 0.0)
         if type(share) not in (int, float) or not 0 <= share < 1:
             raise ValueError(f"its {name} is {share!r}, not a number in [0, 1)")
+    if not isinstance(values.get("bidirectional", False), bool):
+        raise ValueError(f"its bidirectional is {values['bidirectional']!r}, not true or false")
     if "vocab_size" not in values:
         raise ValueError("its configuration has no vocab_size")
     config = ModelConfig(**values)

@@ -121,7 +121,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
         value = parse_json(line)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and type(value.get("step", 0)) is int else None
 
 
 def _is_save_of(record: Mapping[str, Any], state: str) -> bool:

@@ -23,7 +23,14 @@ from safetensors.torch import save as format_tensors
 from torch import Tensor
 
 from charnn.errors import ModelFileError
-from charnn.files import explained, remove_leftovers, sync_folder, temporary_beside, write_synced
+from charnn.files import (
+    explained,
+    open_regular,
+    remove_leftovers,
+    sync_folder,
+    temporary_beside,
+    write_synced,
+)
 from charnn.storage.json_values import parse_json
 
 TENSORS, VALUES, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
@@ -137,11 +144,16 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def _content(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.read()
+
+
 def _read(path: Path) -> StoredState:
     """Read and check one state. Raises ModelFileError naming it when a part is missing, cut or altered."""
     try:
-        manifest = parse_json((path / MANIFEST).read_bytes())
-        contents = {name: (path / name).read_bytes() for name in (TENSORS, VALUES)}
+        manifest = parse_json(_content(path / MANIFEST))
+        contents = {name: _content(path / name) for name in (TENSORS, VALUES)}
     except (OSError, ValueError) as error:
         raise ModelFileError(f"the state {path} is not whole: {error}") from None
     for name, content in contents.items():
@@ -151,4 +163,6 @@ def _read(path: Path) -> StoredState:
         tensors, values = parse_tensors(contents[TENSORS]), parse_json(contents[VALUES])
     except (SafetensorError, ValueError) as error:
         raise ModelFileError(f"the state {path} can't be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ModelFileError(f"the state {path} can't be read: {VALUES} is no JSON object")
     return StoredState(path, int(path.name.partition("-")[0]), tensors, values)

@@ -86,10 +86,16 @@ def rng_states(device: torch.device) -> dict[str, Tensor]:
 
 
 def restore_rng_states(states: Mapping[str, Tensor], device: torch.device) -> None:
-    """The inverse of `rng_states`; a generator that has no state here keeps its own."""
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)
+    """The inverse of `rng_states`; a generator that has no state here keeps its own.
+
+    Raises ValueError for what is no generator's state.
+    """
+    try:
+        torch.set_rng_state(states["cpu"])
+        if device.type == "cuda" and "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"its random generator's state is none: {error}") from None
 
 
 def machine_gflops(device: torch.device, seconds: float = 0.15) -> float:

@@ -11,6 +11,7 @@ from charnn.storage.states import StateStore
 from charnn.training.cadence import Cadence
 from charnn.training.events import Evaluated, Event, Finished, Planned, Resumed, Sampled, Saved, Stepped
 from charnn.training.planner import Planner
+from charnn.training.resumption import restore
 from charnn.training.schedule import Plan, progress
 from charnn.training.trainer import Course, Trainer
 
@@ -174,7 +175,7 @@ class Loop:
         self.trainer = self.around.new_trainer()
         state, _ = self.store.latest()
         if state is not None:
-            self.trainer.restore(state.tensors, Course.from_json(state.values["course"]))
+            restore(self.trainer, state)
         self.course.lr_scale, self.course.rollbacks = lr_scale * ROLLBACK_LR, rollbacks
         self.course.best = best  # the model file holds it still
         self.planner.restart_measuring(self.course.step)

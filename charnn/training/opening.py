@@ -12,13 +12,12 @@ from charnn.storage.run_folder import MetricsLog, RunFolder
 from charnn.storage.states import StoredState
 from charnn.text.corpus import Corpus, open_corpus
 from charnn.text.lanes import fit
-from charnn.text.vocab import Vocabulary
 from charnn.training import device as devices
 from charnn.training.claim import absolute_sources
 from charnn.training.initial import adapted_weights, with_architecture
 from charnn.training.planner import Clock
 from charnn.training.recipe import Situation, choose, choose_budget
-from charnn.training.resumption import continued_config, stored_config
+from charnn.training.resumption import StoredRun, continued_config, require_fit, stored_config, stored_run
 from charnn.training.session import Session, Wish, versions
 
 READING_SHARE = 0.1  # of a timed budget; a longer reading doesn't count against it
@@ -38,24 +37,22 @@ def resumed_session(wish: Wish, folder: RunFolder, state: StoredState | None) ->
     """A run that goes on from `state`, or from its beginning when it has none yet."""
     if state is None:
         return _restarted_session(wish, folder)
-    old = stored_config(state.values["config"], folder.path)
-    config = _on_this_machine(continued_config(old, _sources(wish), wish.options))
-    vocabulary = Vocabulary(**state.values["vocabulary"])
-    corpus = open_corpus(
-        config.data, base=vocabulary, sha256=state.values["corpus_sha256"], progress=wish.on_read
-    )
-    clock = Clock(wish.started, state.values["seconds"])
-    deadline = state.values["deadline"]
+    run = stored_run(state)
+    config = _on_this_machine(continued_config(run.config, _sources(wish), wish.options))
+    corpus = open_corpus(config.data, base=run.vocabulary, sha256=run.corpus_sha256, progress=wish.on_read)
+    require_fit(state, config, corpus)
+    clock = Clock(wish.started, run.seconds)
+    deadline = run.deadline
     if deadline is not None:
-        deadline += 60 * ((config.budget.minutes or 0) - (old.budget.minutes or 0))
-    return Session(config, corpus, folder, clock, deadline, wish, _differences(config, old, state))
+        deadline += 60 * ((config.budget.minutes or 0) - (run.config.budget.minutes or 0))
+    return Session(config, corpus, folder, clock, deadline, wish, _differences(config, run))
 
 
 def _restarted_session(wish: Wish, folder: RunFolder) -> Session:
     start = MetricsLog(folder.metrics).first("start")
     if start is None:
         raise InputError(f"{folder.path} holds no run to resume; start one there with --overwrite")
-    stored = stored_config(start["config"], folder.path)
+    stored = stored_config(start.get("config"), folder.path)
     config = _on_this_machine(continued_config(stored, _sources(wish), wish.options))
     opened = _Opened(config.data, _base_model(config.init_from), wish)
     return _session(
@@ -137,14 +134,10 @@ def _deadline(config: TrainConfig, reading: float, clock: Clock) -> tuple[float 
     return budget + clock.seconds(), [f"reading took {reading:.0f} s: the budget starts after it"]
 
 
-def _differences(config: TrainConfig, old: TrainConfig, state: StoredState) -> list[str]:
+def _differences(config: TrainConfig, run: StoredRun) -> list[str]:
     """What keeps the resumed run from equalling the uninterrupted one to the bit."""
-    before = {
-        **state.values["versions"],
-        "threads": old.threads,
-        "device": old.device,
-        "precision": old.precision,
-    }
+    old = run.config
+    before = {**run.versions, "threads": old.threads, "device": old.device, "precision": old.precision}
     now = {**versions(), "threads": config.threads, "device": config.device, "precision": config.precision}
     return [
         f"{name} was {before.get(name)}, is {value}: the run goes on, but not bit for bit"

@@ -15,7 +15,7 @@ from charnn.training.events import Event, Finished, Noticed, Planned, Prepared, 
 from charnn.training.loop import Loop
 from charnn.training.opening import new_session, resumed_session
 from charnn.training.planner import Planner
-from charnn.training.resumption import stored_config
+from charnn.training.resumption import restore, stored_run
 from charnn.training.session import Session, Wish
 from charnn.training.summary import summarise
 from charnn.training.trainer import Course, Trainer
@@ -81,7 +81,7 @@ def _trained(
         yield session.started_event()
     else:
         store.forget_after(state)
-        trainer.restore(state.tensors, Course.from_json(state.values["course"]))
+        restore(trainer, state)
         if _is_over(session, trainer.course, state):
             yield _over_already(session, planner, trainer.course)
             return
@@ -111,7 +111,7 @@ def _resumed(session: Session, trainer: Trainer, planner: Planner, state: Stored
 
 
 def _grew(session: Session, state: StoredState) -> bool:
-    return session.config.budget != stored_config(state.values["config"], session.folder.path).budget
+    return session.config.budget != stored_run(state).config.budget
 
 
 def _is_over(session: Session, course: Course, state: StoredState) -> bool:

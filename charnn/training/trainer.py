@@ -39,10 +39,6 @@ class Course:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    @staticmethod
-    def from_json(value: Mapping[str, Any]) -> "Course":
-        return Course(**{**value, "plans": [Plan(**plan) for plan in value["plans"]]})
-
 
 class Trainer:
     """Truncated back-propagation through time with carried state (Williams and Peng 1990).
@@ -127,14 +123,18 @@ class Trainer:
         )
 
     def restore(self, tensors: Mapping[str, Tensor], course: Course) -> None:
-        """Put the run where `tensors()` and `course` were taken."""
+        """Put the run where `tensors()` and `course` were taken.
+
+        Raises ValueError for tensors that aren't those of such a run; nothing is moved then but the generators.
+        """
+        _require_alike(tensors, self.tensors())
+        devices.restore_rng_states(_under("rng", tensors), self.device)
         self.network.load_state_dict(_under("network", tensors))
         self.optimizer.restore(_under("optimizer", tensors))
         parts = _under("state", tensors)
         self.state = tuple(parts[str(i)].to(self.device) for i in range(len(parts)))
         self.sums = tensors["sums"].to(self.device)
         self.course = course
-        devices.restore_rng_states(_under("rng", tensors), self.device)
 
     def _count(self, chars: int, loss: Tensor, norm: Tensor) -> None:
         self.sums += torch.stack([loss, norm])
@@ -145,6 +145,19 @@ class Trainer:
     def _zero_sums(self) -> Tensor:
         """Summed loss and gradient norm, on the device: reading them waits for it."""
         return torch.zeros(2, device=self.device)
+
+
+def _require_alike(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """The same names, shapes and kinds of numbers; a GPU's generator may be there or not, a state be in bf16."""
+    looks = [
+        {name: _look(t) for name, t in tensors.items() if name != "rng.cuda"} for tensors in (given, expected)
+    ]
+    if odd := sorted(name for name, _ in looks[0].items() ^ looks[1].items()):
+        raise ValueError(f"its tensor {odd[0]!r} is not the one of such a run")
+
+
+def _look(tensor: Tensor) -> tuple[object, ...]:
+    return tensor.shape, "float" if tensor.is_floating_point() else tensor.dtype
 
 
 def _prefixed(prefix: str, tensors: Mapping[Any, Tensor]) -> dict[str, Tensor]:

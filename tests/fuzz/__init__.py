@@ -1,0 +1,1 @@
+"""Hostile input by the hundred thousand: whatever comes in, one of our errors or a documented exit comes out."""

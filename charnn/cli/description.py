@@ -16,11 +16,11 @@ def lines_of(model: Description) -> Iterator[str]:
     """What a person wants to know."""
     training = _object(model.provenance, "training")
     rows = [
-        ("model", f"{model.path}, {model.bytes / 1e6:,.1f} MB"),
+        ("model", f"{model.path}, {model.bytes:,} bytes"),
         ("network", network(model.config)),
         ("vocabulary", _vocabulary(model)),
         ("corpus", _corpus(_object(model.provenance, "corpus"))),
-        ("training", _training(training)),
+        ("trained", _training(training)),
         ("loss", _loss(training.get("val_nats_per_char"))),
         ("made", f"{_said(model.provenance, 'created')}, by charnn {_said(model.provenance, 'charnn')}"),
         ("parameters", f"{model.parameters:,}"),

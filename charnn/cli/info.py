@@ -26,11 +26,11 @@ def info(model: ModelPath = None, as_json: Json = False) -> None:
     Example: charnn info checkpoints/corpus
     """
     from charnn.cli.description import lines_of, value_of
-    from charnn.cli.models import announced_model
+    from charnn.cli.models import announced_description
     from charnn.cli.terminal import escape_line, json_line
     from charnn.storage.description import describe
 
-    described = describe(model or str(announced_model(None).path))
+    described = announced_description() if model is None else describe(model)
     if as_json:
         print(json_line(value_of(described)))
     else:

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from charnn.inference.fill import Filler
     from charnn.inference.find import Found
     from charnn.inference.model import Model
+    from charnn.storage.description import Description
 
-Loaded = TypeVar("Loaded", "Model", "Filler")
+Loaded = TypeVar("Loaded", "Model", "Filler", "Description")
 
 MODEL_DEFAULT = "$CHARNN_MODEL, else the newest run under ./checkpoints, else the one that ships"
 
@@ -26,6 +27,13 @@ def announced_filler(path: str | None) -> "Filler":
     from charnn.inference.find import find_filler
 
     return _announced(find_filler(path))
+
+
+def announced_description() -> "Description":
+    """The description of the model that `find_description` prefers, and say which that is."""
+    from charnn.inference.find import find_description
+
+    return _announced(find_description())
 
 
 def _announced(found: "Found[Loaded]") -> Loaded:

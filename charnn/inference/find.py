@@ -10,6 +10,7 @@ from charnn.bundled import bundled_model
 from charnn.errors import InputError, ModelFileError
 from charnn.inference.fill import Filler, load_filler
 from charnn.inference.model import Model, load
+from charnn.storage.description import Description, describe
 
 MODEL_VARIABLE = "CHARNN_MODEL"
 RUNS = Path("checkpoints")
@@ -38,6 +39,11 @@ def find_model(path: str | None = None) -> Found[Model]:
 def find_filler(path: str | None = None) -> Found[Filler]:
     """As `find_model`, for filling gaps: a bidirectional model serves too."""
     return _found(path, load_filler)
+
+
+def find_description() -> Found[Description]:
+    """As `find_model` without a path, for a look: a bidirectional model serves too."""
+    return _found(None, describe)
 
 
 def _found(path: str | None, load_one: Load[Loaded]) -> Found[Loaded]:

@@ -1,13 +1,17 @@
 """Which options a run may be continued with."""
 
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from training_helpers import run, write_corpus
 
 from charnn.config import Budget, DataConfig, ModelConfig, OptimConfig, TrainConfig, to_json
 from charnn.errors import InputError, ModelFileError
+from charnn.storage.states import StateStore
 from charnn.training.resumption import continued_config, stored_config
 
 CONFIG = TrainConfig(
@@ -149,3 +153,120 @@ def test_a_run_with_relative_paths_is_resumed_from_another_folder(tmp_path, monk
     monkeypatch.chdir(tmp_path / "elsewhere")
     events = run(None, tmp_path / "out", resume=True, val="../val.txt", steps=5)
     assert events[-1].step == 5
+
+
+# A state may come from a stranger: its hashes are true, but what it says need not be.
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """A run stopped in the middle, and its corpus."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    source = write_corpus(folder)
+    run(source, folder / "run", cut=4, steps=9, hidden=4, ngrams=2, ngram_rows=4, embedding=2)
+    return folder / "run", source
+
+
+def forged(interrupted, folder, values=None, tensors=None):
+    """A copy of the run whose last state says something else, under a name and hashes that fit."""
+    shutil.copytree(interrupted[0], folder / "run")
+    store = StateStore(folder / "run/resume", keep=1)
+    state, _ = store.latest()
+    store.save(state.step, state.tensors | (tensors or {}), state.values | (values or {}))
+    return folder / "run", state
+
+
+def test_control_what_is_not_changed_is_resumed(interrupted, tmp_path):
+    out, _ = forged(interrupted, tmp_path)
+    assert run(None, out, resume=True)[-1].reason == "steps"
+
+
+VALUES_THAT_CANNOT_BE = {
+    "no configuration": lambda v: {"config": None},
+    "a network of 10^9": lambda v: {
+        "config": v["config"] | {"model": v["config"]["model"] | {"hidden": 10**9}}
+    },
+    "a wider network": lambda v: {"config": v["config"] | {"model": v["config"]["model"] | {"hidden": 5}}},
+    "rows that are no power of two": lambda v: {
+        "config": v["config"] | {"model": v["config"]["model"] | {"ngram_rows": 5}}
+    },
+    "a batch that the corpus doesn't fill": lambda v: {
+        "config": v["config"] | {"optim": v["config"]["optim"] | {"batch_size": 2**19}}
+    },
+    "a negative rate": lambda v: {"config": v["config"] | {"optim": v["config"]["optim"] | {"warmup": -1}}},
+    "a moment that never forgets": lambda v: {
+        "config": v["config"] | {"optim": v["config"]["optim"] | {"beta2": 1.0}}
+    },
+    "a hash that is a path": lambda v: {"corpus_sha256": "../../secret"},
+    "another vocabulary": lambda v: {"vocabulary": {"characters": "ab", "has_unknown": False}},
+    "repeated characters": lambda v: {"vocabulary": {"characters": "aa", "has_unknown": False}},
+    "a deadline for steps": lambda v: {"deadline": 3.0},
+    "negative seconds": lambda v: {"seconds": -1.0},
+    "another step": lambda v: {"course": v["course"] | {"step": 1}},
+    "a course that is a list": lambda v: {"course": []},
+    "negative characters": lambda v: {"course": v["course"] | {"chars": -1}},
+    "a plan without evaluations": lambda v: {
+        "course": v["course"] | {"plans": [v["course"]["plans"][0] | {"eval_every": 0}]}
+    },
+    "a plan beyond its end": lambda v: {
+        "course": v["course"] | {"plans": [v["course"]["plans"][0] | {"progress": 2.0}]}
+    },
+    "versions of numbers": lambda v: {"versions": {"torch": 2}},
+    "something else": lambda v: {"\x1b[31m": 1},
+}
+
+
+@pytest.mark.parametrize("change", VALUES_THAT_CANNOT_BE.values(), ids=VALUES_THAT_CANNOT_BE.keys())
+def test_a_state_that_says_what_cannot_be_is_refused_by_name(change, interrupted, tmp_path):
+    state, _ = StateStore(interrupted[0] / "resume", keep=1).latest()
+    out, _ = forged(interrupted, tmp_path, change(state.values))
+    with pytest.raises(ModelFileError) as caught:
+        run(None, out, resume=True)
+    assert str(caught.value).startswith(f"the state {out}/resume/")
+    assert str(caught.value).isprintable()
+
+
+TENSORS_THAT_CANNOT_BE = {
+    "weights of another shape": {"network.output.bias": torch.zeros(3)},
+    "a tensor too many": {"network.more": torch.zeros(1)},
+    "moments of another shape": {"optimizer.dense.0.0.average": torch.zeros(2, 2)},
+    "a state of another batch": {"state.0": torch.zeros(1, 7, 4)},
+    "whole numbers for sums": {"sums": torch.zeros(2, dtype=torch.int64)},
+    "a generator of nines": {"rng.cpu": torch.full((5056,), 9, dtype=torch.uint8)},
+    "a generator of another kind": {"rng.cpu": torch.zeros(5056)},
+}
+
+
+@pytest.mark.parametrize("tensors", TENSORS_THAT_CANNOT_BE.values(), ids=TENSORS_THAT_CANNOT_BE.keys())
+def test_a_state_with_other_tensors_is_refused_by_name(tensors, interrupted, tmp_path):
+    out, _ = forged(interrupted, tmp_path, tensors=tensors)
+    with pytest.raises(ModelFileError, match=r"the state .*can't be resumed") as caught:
+        run(None, out, resume=True)
+    assert str(caught.value).isprintable()
+
+
+def test_a_timed_plan_needs_a_speed(interrupted, tmp_path):
+    state, _ = StateStore(interrupted[0] / "resume", keep=1).latest()
+    config = state.values["config"] | {"budget": {"minutes": 1.0, "steps": None, "epochs": None}}
+    out, _ = forged(interrupted, tmp_path, {"config": config, "deadline": 60.0})
+    with pytest.raises(ModelFileError, match="its speed can't be"):
+        run(None, out, resume=True)
+
+
+def test_a_part_that_is_a_fifo_is_not_waited_for(interrupted, tmp_path):
+    shutil.copytree(interrupted[0], tmp_path / "run")
+    (state,) = (tmp_path / "run/resume").iterdir()
+    (state / "manifest.json").unlink()
+    os.mkfifo(state / "manifest.json")
+    store = StateStore(tmp_path / "run/resume", keep=1)
+    found, complaints = store.latest()
+    assert found is None
+    assert "not a regular file" in complaints[0]
+
+
+def test_a_run_whose_metrics_say_nothing_starts_nothing(interrupted, tmp_path):
+    shutil.copytree(interrupted[0], tmp_path / "run")
+    shutil.rmtree(tmp_path / "run/resume")
+    (tmp_path / "run/metrics.jsonl").write_text('{"event": "start", "config": [1]}\n')
+    with pytest.raises(ModelFileError, match="configuration can't be read"):
+        run(None, tmp_path / "run", resume=True)

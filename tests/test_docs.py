@@ -1,16 +1,21 @@
 """The pages under docs/ say what is so: help is current, the format can be read, the diffs apply."""
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cli import piped
+import torch
+from cli import environment, piped
 from helpers import random_model, written
 
 from charnn.bundled import bundled_model
 from charnn.config import ModelConfig
 from charnn.inference.model import load
+from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.storage.model_file import BOUNDS, MAX_HEADER
 from charnn.text.corpus import Part
 from charnn.text.lanes import Lanes
@@ -105,6 +110,21 @@ def test_a_reader_written_from_the_page_finds_the_same_logits(reader, tmp_path, 
         np.testing.assert_allclose(reader(path).logits(text), logits_of(path, text), atol=1e-4)
 
 
+def test_the_reader_reads_both_ways(reader, tmp_path) -> None:
+    config = ModelConfig(20, hidden=6, embedding=4, ngrams=3, ngram_rows=16, bidirectional=True)
+    stored = random_model(config)
+    path, text = written(tmp_path, stored), "\n abc dcba"
+    network = BidirectionalNetwork(config).eval()
+    network.load_state_dict({name: torch.tensor(weight) for name, weight in stored.weights.items()})
+    ids = torch.from_numpy(stored.vocabulary.encode(text).astype(np.int64))[:, None]
+    with torch.no_grad():
+        logits, _ = network(ids, network.initial_state(1))
+    forward, backward = reader(path, "forward_network."), reader(path, "backward_network.")
+    for place in range(1, len(text)):
+        hidden = forward.hidden(text[:place]) + backward.hidden(text[:place:-1])
+        np.testing.assert_allclose(reader(path).output(hidden), logits[place - 1, 0], atol=1e-4)
+
+
 def test_the_reader_reads_the_model_that_ships(reader) -> None:
     text = "\nTo be"
     np.testing.assert_allclose(
@@ -122,3 +142,17 @@ def test_the_drawing_of_windows_is_what_the_lanes_hold() -> None:
     for lane in range(2):
         assert drawn[lane] == "".join(vocabulary.decode(window.inputs[:, lane]) for window in windows)
         assert drawn[2 + lane] == "".join(vocabulary.decode(window.targets[:, lane]) for window in windows)
+
+
+def test_what_is_shown_to_be_added_can_be(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "charnn", tmp_path / "charnn", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tests").mkdir()
+    for name in ("pyproject.toml", "tests/cli.py", "tests/helpers.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for diff in blocks(page("extending.md"), "diff"):
+        apply = ["git", "apply", "-C1", "-"]
+        applied = subprocess.run(apply, input=diff, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert applied.returncode == 0, f"docs/extending.md: renew a diff: {applied.stderr}"
+    run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    ended = subprocess.run(run, env=environment(), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0 and len(list((tmp_path / "tests").glob("test_*.py"))) == 3, ended.stdout

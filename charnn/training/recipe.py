@@ -17,7 +17,7 @@ from charnn.config import (
 )
 
 LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
-KERNEL_SHARE = 0.45  # of the rate of plain matrix products that a whole step reaches
+KERNEL_SHARE = 0.55  # of the rate of plain matrix products that a whole step reaches
 NGRAMS = 5
 NGRAM_EMBEDDING = 64
 BIDIRECTIONAL_SEQ_LENGTH = 128  # what follows a character is seen only as far as its window goes
@@ -113,7 +113,7 @@ def _rows_for(train_chars: int) -> int:
 
 def _ngram_dropout_for(epochs: float) -> float:
     """What is read once needs little; what is read often is learnt by heart unless orders are left out."""
-    return min(max(0.3 + 0.1 * log2(max(epochs, 0.1) / 2), 0.1), 0.6)
+    return min(max(0.4 + 0.13 * log2(max(epochs, 0.1) / 3.4), 0.1), 0.85)
 
 
 def _hidden_for(chars: float) -> int:
@@ -123,11 +123,11 @@ def _hidden_for(chars: float) -> int:
 
 
 def _dropout_for(epochs: float) -> float:
-    """The more often a text is read, the more has to be done against learning it by heart."""
-    for bound, dropout in ((3, 0.0), (8, 0.1), (20, 0.25), (50, 0.4)):
+    """For a few epochs leaving out n-grams is enough; later the network itself learns the text by heart."""
+    for bound, dropout in ((6, 0.0), (12, 0.1), (30, 0.2), (60, 0.3)):
         if epochs < bound:
             return dropout
-    return 0.5
+    return 0.4
 
 
 def _choose_optim(options: TrainOptions, model: ModelConfig, situation: Situation) -> OptimConfig:

@@ -113,7 +113,7 @@ def _rows_for(train_chars: int) -> int:
 
 def _ngram_dropout_for(epochs: float) -> float:
     """What is read once needs little; what is read often is learnt by heart unless orders are left out."""
-    return min(max(0.4 + 0.13 * log2(max(epochs, 0.1) / 3.4), 0.1), 0.85)
+    return min(max(0.4 + 0.13 * log2(max(epochs, 0.1) / 3.4), 0.1), 0.75)
 
 
 def _hidden_for(chars: float) -> int:

@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
+UNPICKLERS := 'pickle|joblib|\bdill\b|shelve|marshal|torch\.load|\bnp\.load|numpy\.load|read_pickle'
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check fix bench torture docs clean
+.PHONY: demo test coverage test-lowest check fix bench torture fuzz docs clean
 
 # Train on the bundled play for a minute, write new lines in its manner, score two sentences.
 demo: $(VENV)/.run
@@ -16,11 +18,20 @@ demo: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-# Lint, format, types: what CI asks before the tests.
+# The same, with the lines and branches of charnn/ that no test reaches; fails under 95 %.
+coverage: $(VENV)/.dev
+	$(BIN)/python -m pytest --cov
+
+# The same with the oldest libraries that pyproject.toml allows.
+test-lowest: $(LOWEST)/.dev
+	$(LOWEST)/bin/python -m pytest
+
+# Lint, format, types, and that nothing unpickles: what CI asks before the tests.
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	! grep -rnE --include='*.py' $(UNPICKLERS) charnn
 
 fix: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -36,12 +47,16 @@ bench: $(VENV)/.dev
 torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture
 
+# A hundred thousand hostile inputs for everything that reads; a short campaign is part of `make test`.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz
+
 # docs/commands.md: every command's help, from the program; a test fails when it is out of date.
 docs: $(VENV)/.run
 	$(BIN)/python -m docs.generate
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -51,4 +66,10 @@ $(VENV)/.run: pyproject.toml constraints.txt
 $(VENV)/.dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[dev]'
+	touch $@
+
+$(LOWEST)/.dev: pyproject.toml constraints-lowest.txt
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt \
+		--editable '.[dev]'
 	touch $@

@@ -39,7 +39,10 @@ def test_parse(text, steps, seconds):
     assert (parsed.steps, parsed.seconds) == (steps, seconds)
 
 
-@pytest.mark.parametrize("text", ["", "m", "10 m", "10x", "-5", "1.5", "1e3", "nan", "inf", "10m5s", "5\n6"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "m", "10 m", "10x", "-5", "1.5", "1e3", "nan", "inf", "10m5s", "5\n6", "9" * 5000, "9" * 400 + "s"],
+)
 def test_nonsense_names_the_option(text):
     with pytest.raises(InputError, match="--sample-every") as caught:
         Cadence.parse(text, "--sample-every")

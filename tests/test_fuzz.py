@@ -7,7 +7,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from fuzz.campaign import ACCEPTED, REFUSED, Outcome, Target, campaign, memory_folder, tried
+from fuzz.models import whole_files
 from fuzz.mutate import mutated_bytes, mutated_json
+from fuzz.states import whole_runs
 from fuzz.targets import TARGETS
 
 from charnn.errors import InputError
@@ -42,8 +44,11 @@ def test_what_once_did_harm_does_none(target: Target, path: Path, folder: Path) 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 def test_a_case_is_made_again_from_its_seed(target: Target) -> None:
-    assert [target.case(3, number) for number in range(5)] == [target.case(3, number) for number in range(5)]
-    assert target.case(3, 0) != target.case(3, 1)
+    first = [target.case(3, number) for number in range(5)]
+    whole_files.cache_clear()
+    whole_runs.cache_clear()
+    assert [target.case(3, number) for number in range(5)] == first
+    assert len(set(first)) == 5
 
 
 @pytest.mark.parametrize(
@@ -52,7 +57,7 @@ def test_a_case_is_made_again_from_its_seed(target: Target) -> None:
         (KeyError("config"), "KeyError: 'config'"),
         (MemoryError(), "MemoryError: "),
         (AssertionError("not what was promised"), "AssertionError: not what was promised"),
-        (InputError("two\nlines"), "an error of several lines"),
+        (InputError(""), "a InputError that says nothing"),
         (InputError("one line"), None),
     ],
 )

@@ -104,6 +104,11 @@ def test_what_is_written_comes_back(config, has_unknown, tmp_path):
         np.testing.assert_array_equal(weight, stored.weights[name])
 
 
+def test_provenance_may_name_a_file_whose_name_is_no_text(tmp_path):
+    stored = replace(STORED, provenance={"corpus": "odd \udcff name"})
+    assert read_model(written(tmp_path, stored)).provenance == stored.provenance
+
+
 def test_the_checks_accept_what_they_should(tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(WHOLE)

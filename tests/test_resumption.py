@@ -173,11 +173,11 @@ def forged(interrupted, folder, values=None, tensors=None):
     store = StateStore(folder / "run/resume", keep=1)
     state, _ = store.latest()
     store.save(state.step, state.tensors | (tensors or {}), state.values | (values or {}))
-    return folder / "run", state
+    return folder / "run"
 
 
 def test_control_what_is_not_changed_is_resumed(interrupted, tmp_path):
-    out, _ = forged(interrupted, tmp_path)
+    out = forged(interrupted, tmp_path)
     assert run(None, out, resume=True)[-1].reason == "steps"
 
 
@@ -199,6 +199,9 @@ VALUES_THAT_CANNOT_BE = {
     },
     "a hash that is a path": lambda v: {"corpus_sha256": "../../secret"},
     "another vocabulary": lambda v: {"vocabulary": {"characters": "ab", "has_unknown": False}},
+    "a vocabulary of other characters": lambda v: {
+        "vocabulary": v["vocabulary"] | {"characters": v["vocabulary"]["characters"].upper()}
+    },
     "repeated characters": lambda v: {"vocabulary": {"characters": "aa", "has_unknown": False}},
     "a deadline for steps": lambda v: {"deadline": 3.0},
     "negative seconds": lambda v: {"seconds": -1.0},
@@ -219,7 +222,7 @@ VALUES_THAT_CANNOT_BE = {
 @pytest.mark.parametrize("change", VALUES_THAT_CANNOT_BE.values(), ids=VALUES_THAT_CANNOT_BE.keys())
 def test_a_state_that_says_what_cannot_be_is_refused_by_name(change, interrupted, tmp_path):
     state, _ = StateStore(interrupted[0] / "resume", keep=1).latest()
-    out, _ = forged(interrupted, tmp_path, change(state.values))
+    out = forged(interrupted, tmp_path, change(state.values))
     with pytest.raises(ModelFileError) as caught:
         run(None, out, resume=True)
     assert str(caught.value).startswith(f"the state {out}/resume/")
@@ -239,7 +242,7 @@ TENSORS_THAT_CANNOT_BE = {
 
 @pytest.mark.parametrize("tensors", TENSORS_THAT_CANNOT_BE.values(), ids=TENSORS_THAT_CANNOT_BE.keys())
 def test_a_state_with_other_tensors_is_refused_by_name(tensors, interrupted, tmp_path):
-    out, _ = forged(interrupted, tmp_path, tensors=tensors)
+    out = forged(interrupted, tmp_path, tensors=tensors)
     with pytest.raises(ModelFileError, match=r"the state .*can't be resumed") as caught:
         run(None, out, resume=True)
     assert str(caught.value).isprintable()
@@ -248,7 +251,7 @@ def test_a_state_with_other_tensors_is_refused_by_name(tensors, interrupted, tmp
 def test_a_timed_plan_needs_a_speed(interrupted, tmp_path):
     state, _ = StateStore(interrupted[0] / "resume", keep=1).latest()
     config = state.values["config"] | {"budget": {"minutes": 1.0, "steps": None, "epochs": None}}
-    out, _ = forged(interrupted, tmp_path, {"config": config, "deadline": 60.0})
+    out = forged(interrupted, tmp_path, {"config": config, "deadline": 60.0})
     with pytest.raises(ModelFileError, match="its speed can't be"):
         run(None, out, resume=True)
 
@@ -270,3 +273,12 @@ def test_a_run_whose_metrics_say_nothing_starts_nothing(interrupted, tmp_path):
     (tmp_path / "run/metrics.jsonl").write_text('{"event": "start", "config": [1]}\n')
     with pytest.raises(ModelFileError, match="configuration can't be read"):
         run(None, tmp_path / "run", resume=True)
+
+
+def test_a_state_of_a_gpu_goes_on_on_a_cpu_when_that_is_asked_for(interrupted, tmp_path):
+    state, _ = StateStore(interrupted[0] / "resume", keep=1).latest()
+    on_a_gpu = {"config": state.values["config"] | {"device": "cuda:77"}}
+    out = forged(interrupted, tmp_path, on_a_gpu, {"rng.cuda": torch.zeros(16, dtype=torch.uint8)})
+    with pytest.raises(InputError, match=r"cuda:77: this machine has .* use --device auto or cpu"):
+        run(None, out, resume=True)
+    assert run(None, out, resume=True, device="cpu")[-1].reason == "steps"

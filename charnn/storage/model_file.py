@@ -91,7 +91,9 @@ def write_model(path: Path, model: ModelFile) -> None:
     }
     dtype = _stored_dtype(model.weights)
     weights = {name: np.ascontiguousarray(weight, dtype) for name, weight in model.weights.items()}
-    write_atomically(path, [format_tensors(weights, {"charnn": json.dumps(metadata, ensure_ascii=False)})])
+    text = json.dumps(metadata, ensure_ascii=False)
+    text = text.encode("utf-8", "backslashreplace").decode()  # a file name's odd bytes; JSON reads them back
+    write_atomically(path, [format_tensors(weights, {"charnn": text})])
 
 
 def _stored_dtype(weights: Mapping[str, NDArray[np.floating[Any]]]) -> type[np.floating[Any]]:

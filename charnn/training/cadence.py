@@ -21,7 +21,7 @@ class Cadence:
     @staticmethod
     def parse(text: str, option: str) -> "Cadence":
         """`10m`, `30s`, `2h`, `500` (steps), `0` (never). Raises InputError naming `option`."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])|(\d+)", text.strip())
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smh])|(\d{1,18})", text.strip())
         if not match:
             raise InputError(f"{option} {text!r}: give a time (30s, 10m, 2h) or a number of steps (500)")
         amount, unit, steps = match.groups()

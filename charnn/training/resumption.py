@@ -53,13 +53,14 @@ def stored_run(state: StoredState) -> StoredRun:
 
 
 def require_fit(state: StoredState, config: TrainConfig, corpus: Corpus) -> None:
-    """Raise ModelFileError unless the state holds the network's weights, and the corpus fills its batch.
+    """Raise ModelFileError unless the state holds the network's weights, and the corpus fits both.
 
-    Then what is allocated next is no larger than what was read.
+    What is allocated next is then no larger than what was read.
     """
     with _believed(state):
         sizes = config.optim.batch_size, config.optim.seq_length
         _require(fit(len(corpus.train), *sizes) == sizes, "batch")
+        _require(len(corpus.vocabulary) == config.model.vocab_size, "vocabulary")
         shapes = {f"network.{name}": shape for name, shape in weight_shapes(config.model).items()}
         found = {name: tuple(t.shape) for name, t in state.tensors.items() if name.startswith("network.")}
         _require(found == shapes, "weights")

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, chdir, contextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -63,6 +64,7 @@ ONE_STEP = ["--steps", "2", "--hidden", "4", "--out", "out/run"]
 
 @cache
 def _command() -> Any:
+    import_module("charnn.training.run")  # torch's seconds are no case's
     return typer.main.get_command(program.app)
 
 

@@ -13,6 +13,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Literal, cast
@@ -42,15 +43,14 @@ TEXTS = (
 def _zipped(text: bytes) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("b.txt", text)
-        archive.writestr("folder/a.txt", b"first\n")
-        archive.writestr("binary", b"\0\1\2")
+        for name, content in (("b.txt", text), ("folder/a.txt", b"first\n"), ("binary", b"\0\1\2")):
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {
     ".txt": bytes,
-    ".gz": gzip.compress,
+    ".gz": partial(gzip.compress, mtime=0),
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
     ".zst": zstandard.compress,

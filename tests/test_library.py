@@ -1,5 +1,6 @@
 """Training from Python, end to end: tiny corpora, real runs."""
 
+import json
 import subprocess
 import sys
 from contextlib import closing
@@ -68,6 +69,16 @@ def test_a_run_from_python(home):
     assert len(text) == 50
     assert set(text) <= set(model.vocabulary.characters)
     assert model.score("abc").log_prob < 0
+
+
+def test_a_model_names_its_files_but_not_where_they_lay(home):
+    corpus, val = write_corpus(home, 3000), home / "val.txt"
+    val.write_text(Path(corpus).read_text())
+    charnn.train([corpus], out=home / "mine", steps=2, val=str(val), **TINY)
+    provenance = charnn.load(home / "mine").provenance
+    assert provenance["corpus"]["name"] == Path(corpus).name
+    assert provenance["training"]["config"]["data"]["val"] == "val.txt"
+    assert str(home) not in json.dumps(dict(provenance))
     assert model.config.hidden == TINY["hidden"]
 
 

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class Session:
             "charnn": __version__,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "corpus": {
-                "name": ", ".join(Path(s).name for s in self.config.data.sources),
+                "name": ", ".join(without_paths(self.config).data.sources),
                 "sha256": self.corpus.sha256,
                 "chars": self.corpus.chars,
             },
@@ -107,9 +107,17 @@ class Session:
                 "chars": course.chars,
                 "seconds": round(self.clock.seconds(), 1),
                 "val_nats_per_char": course.best,
-                "config": to_json(self.config),
+                "config": to_json(without_paths(self.config)),
             },
         }
+
+
+def without_paths(config: TrainConfig) -> TrainConfig:
+    """The same, files by their names alone: a model is passed on, and where its text lay is nobody's business."""
+    data = config.data
+    names = tuple(Path(source).name for source in data.sources)
+    val, init_from = (path and Path(path).name for path in (data.val, config.init_from))
+    return replace(config, data=replace(data, sources=names, val=val), init_from=init_from)
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,66 @@
+"""The README's tour, "Everything the tutorial taught": its commands run one after another, as they stand."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from cli import piped
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+TOUR = README.partition("## Everything the tutorial taught")[2].partition("\n## ")[0]
+BLOCK = TOUR.partition("```\n")[2].partition("```")[0]
+COMMANDS = [shlex.split(line, comments=True)[1:] for line in BLOCK.splitlines()]
+TEXT = "What light through yonder window breaks? To be, or not to be: that is the question. Be it so.\n"
+LITTLE = ["--steps", "6", "--batch-size", "2", "--seq-length", "16", "--hidden", "8"]
+QUICK = {("inspect", "gradients"): ["--windows", "2"], ("inspect", "memory"): ["--places", "3"]}
+
+
+def shortened(command: list[str]) -> list[str]:
+    """The same with a few steps instead of minutes."""
+    if command[0] != "train":
+        return command + QUICK.get(tuple(command[:2]), [])
+    place = command.index("--minutes")
+    return command[:place] + command[place + 2 :] + LITTLE
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each command wrote, by the command; every one of them succeeds where the ones before it ran."""
+    home = tmp_path_factory.mktemp("tour")
+    (home / "corpus.txt").write_text(TEXT * 150)
+    written = {}
+    for command in COMMANDS:
+        ended = piped(*shortened(command), cwd=home, env={"XDG_CACHE_HOME": str(home / "cache")})
+        assert ended.returncode == 0, ended.stderr.decode()
+        written[" ".join(command)] = ended.stdout.decode()
+    return written
+
+
+def test_ten_commands_each_of_the_family(outputs: dict[str, str]) -> None:
+    assert len(outputs) == len(COMMANDS) == 10
+    tour = "\n".join(outputs)
+    for idea in (
+        "--cell rnn --embedding 0 --layers 1",
+        "--cell gru",
+        "--cell lstm",
+        "--layers 2",
+        "sample",
+        "score",
+        "inspect gradients",
+        "inspect memory",
+        "--bidirectional",
+        "fill",
+        "info",
+    ):
+        assert idea in tour
+
+
+def test_what_they_write_is_what_they_are_for(outputs: dict[str, str]) -> None:
+    by_name = {re.split(r" (?:--|checkpoints)", command)[0]: text for command, text in outputs.items()}
+    assert len(by_name["sample"]) == 1000
+    assert len(by_name["score"].splitlines()) == 2
+    assert len(by_name["inspect gradients"].splitlines()[0].split("\t")) == 4
+    assert by_name["inspect memory"].startswith("1\t")
+    assert by_name["fill"]
+    assert "in each direction" in by_name["info"]

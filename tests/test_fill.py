@@ -112,6 +112,7 @@ def test_options_are_those_of_the_configuration():
     [
         ("count", 0),
         ("max_length", 0),
+        ("max_length", 65),
         ("temperature", nan),
         ("temperature", -0.1),
         ("beam", 0),

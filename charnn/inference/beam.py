@@ -12,7 +12,7 @@ from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.softmax import Doubles, all_log_probs, log_probs_of
 
 NOTHING = -1  # stands behind the last character of a fill that is shorter than its gap may be
-MARGIN = 12.0  # nats; what falls further behind the best while it reads the text after a gap is given up
+MARGIN = 10.0  # nats; what falls further behind the best while it reads the text after a gap is given up
 
 
 class Candidates(NamedTuple):

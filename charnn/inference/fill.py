@@ -22,6 +22,8 @@ from charnn.storage.halves import halves
 from charnn.storage.model_file import ModelFile, model_path, read_model
 from charnn.text.vocab import Vocabulary
 
+LONGEST = 64  # characters of a gap of unknown length at most: candidates of all lengths are held at once
+
 
 class FillOptions(TypedDict, total=False):
     """How gaps are filled; the defaults are `charnn.config.FillConfig`'s."""
@@ -94,15 +96,14 @@ class Filler:
 
     def _weighed(self, blanks: Blanks, config: FillConfig) -> dict[Fills, float]:
         """The candidates with their log-probabilities."""
-        forward = self._forward.candidates(blanks, config)
+        forward = self._forward.read(blanks, config)
+        found = forward.candidates()
         if self._backward is None:
-            return forward
-        mirror = blanks.mirrored()
-        backward = self._backward.candidates(mirror, config)
-        fills = [*forward, *(fill for fill in map(mirrored, backward) if fill not in forward)]
-        sums = self._forward.log_probs(blanks, fills, config)
-        sums += self._backward.log_probs(mirror, [mirrored(fill) for fill in fills], config)
-        return dict(zip(fills, (sums / 2).tolist(), strict=True))
+            return found
+        backward = self._backward.read(blanks.mirrored(), config)
+        ways = list(dict.fromkeys([*found, *map(mirrored, backward.candidates())]))
+        sums = forward.log_probs(ways) + backward.log_probs([mirrored(fills) for fills in ways])
+        return dict(zip(ways, (sums / 2).tolist(), strict=True))
 
 
 def load_filler(path: str | Path) -> Filler:
@@ -118,7 +119,7 @@ def _check(config: FillConfig) -> None:
     """Raise InputError, naming the option and its range, for a value that makes no sense."""
     checks = [
         (config.count >= 1, "num-fills", "≥ 1", config.count),
-        (config.max_length >= 1, "max-length", "≥ 1", config.max_length),
+        (1 <= config.max_length <= LONGEST, "max-length", f"from 1 to {LONGEST}", config.max_length),
         (
             isfinite(config.temperature) and config.temperature >= 0,
             "temp",

@@ -1,6 +1,7 @@
 """A network that reads in one direction, and what it makes of the gaps of a text."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -16,53 +17,60 @@ from charnn.storage.model_file import ModelFile
 
 
 class OneWay:
-    """Proposes and weighs fills of texts given in its own direction, each between two newlines. Immutable."""
+    """A network for texts that are given in its own direction, each between two newlines. Immutable.
+
+    Raises InputError for a model that knows no character to fill gaps with.
+    """
 
     def __init__(self, stored: ModelFile) -> None:
-        self._engine = Engine(stored.config, stored.weights)
-        self._vocabulary = stored.vocabulary
-        self._end = NEWLINE if NEWLINE in self._vocabulary else ""
-        self._barred = self._vocabulary.encode(self._end).tolist()  # ids that no fill holds
-        if self._vocabulary.has_unknown:
-            self._barred.append(self._vocabulary.unknown_id)
-
-    def candidates(self, blanks: Blanks, config: FillConfig) -> dict[Fills, float]:
-        """The fills that a beam search finds, the likeliest first, with their log-probabilities."""
-        if len(self._barred) == len(self._vocabulary):
+        self.engine = Engine(stored.config, stored.weights)
+        self.vocabulary = stored.vocabulary
+        self.end = NEWLINE if NEWLINE in self.vocabulary else ""
+        self.barred = self.vocabulary.encode(self.end).tolist()  # ids that no fill holds
+        if self.vocabulary.has_unknown:
+            self.barred.append(self.vocabulary.unknown_id)
+        if len(self.barred) == len(self.vocabulary):
             raise InputError("the model knows no character to fill a gap with; name another")
-        start = state_after(self._engine, self._vocabulary, blanks.known[0], "the text")
-        found = Beam(self._engine, self._barred, config).candidates(
-            start, list(zip(blanks.gaps, self._following(blanks), strict=True))
-        )
-        ends = np.cumsum([gap.longest for gap in blanks.gaps])[:-1]
+
+    def read(self, blanks: Blanks, config: FillConfig) -> "Reading":
+        return Reading(self, blanks, config)
+
+
+class Reading:
+    """A text with gaps, read up to its first gap."""
+
+    def __init__(self, way: OneWay, blanks: Blanks, config: FillConfig) -> None:
+        self._way, self._gaps, self._config = way, blanks.gaps, config
+        self._start = state_after(way.engine, way.vocabulary, blanks.known[0], "the text")
+        *between, last = blanks.known[1:]
+        last = (last + way.end)[: config.lookahead]
+        self._after: list[Ids] = [way.vocabulary.encode(known) for known in (*between, last)]  # each gap
+
+    def candidates(self) -> dict[Fills, float]:
+        """The ways to fill the gaps that a beam search finds, the likeliest first.
+
+        Each has the log-probability of its fills and of what follows them, to `config.lookahead` after the last.
+        """
+        beam = Beam(self._way.engine, self._way.barred, self._config)
+        found = beam.candidates(self._start, list(zip(self._gaps, self._after, strict=True)))
+        ends = np.cumsum([gap.longest for gap in self._gaps])[:-1]
         columns = [map(self._decoded, part) for part in np.split(found.fills, ends, axis=1)]
         return dict(zip(zip(*columns, strict=True), found.log_probs.tolist(), strict=True))
 
-    def log_probs(self, blanks: Blanks, fills: Sequence[Fills], config: FillConfig) -> Doubles:
-        """The log-probabilities (K,) of K ways to fill the gaps and of what follows them, as in `candidates`."""
-        start = state_after(self._engine, self._vocabulary, blanks.known[0], "the text")
-        *between, last = self._following(blanks)
-        after = [*between, last[: config.lookahead]]
-        rows = [
-            np.concatenate(
-                [
-                    part
-                    for fill, known in zip(ways, after, strict=True)
-                    for part in (self._vocabulary.encode(fill), known)
-                ]
-            )
-            for ways in fills
-        ]
-        order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
-        scored = score_rows(self._engine, start, [rows[i] for i in order])
+    def log_probs(self, ways: Sequence[Fills]) -> Doubles:
+        """The log-probabilities (K,) of K ways to fill the gaps, each as in `candidates`."""
+        rows = [self._ids(fills) for fills in ways]
+        longest_first = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+        scored = score_rows(self._way.engine, self._start, [rows[i] for i in longest_first])
         log_probs = np.empty(len(rows))
-        log_probs[order] = [row.sum(dtype=np.float64) for row in scored]
+        log_probs[longest_first] = [row.sum(dtype=np.float64) for row in scored]
         return log_probs
 
-    def _following(self, blanks: Blanks) -> list[Ids]:
-        """The known text after each gap."""
-        *between, last = blanks.known[1:]
-        return [self._vocabulary.encode(known) for known in (*between, last + self._end)]
+    def _ids(self, fills: Fills) -> Ids:
+        """The text after what has been read."""
+        return np.concatenate(
+            [*chain.from_iterable(zip(map(self._way.vocabulary.encode, fills), self._after, strict=True))]
+        )
 
     def _decoded(self, ids: Ids) -> str:
-        return self._vocabulary.decode(ids[ids >= 0])
+        return self._way.vocabulary.decode(ids[ids >= 0])

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from fuzz.campaign import ACCEPTED, REFUSED, Outcome, Target, campaign, memory_folder, tried
 from fuzz.models import whole_files
-from fuzz.mutate import mutated_bytes, mutated_json
+from fuzz.mutate import VALUES, mutated_bytes, mutated_json
 from fuzz.states import whole_runs
 from fuzz.targets import TARGETS
 
@@ -79,8 +79,9 @@ def test_a_surprise_is_told_named_and_kept(error: Exception, said: str | None, t
 def test_mutations_leave_what_they_were_given_and_change_it_mostly() -> None:
 
     content, value = bytes(range(100)), {"a": [1, {"b": "text"}], "c": None}
-    before = repr(value)
+    before, choices = repr(value), repr(VALUES)
     changes = [mutated_bytes(Random(seed), content) != content for seed in range(200)]
     assert sum(changes) > 150
     assert sum(mutated_json(Random(seed), value) != value for seed in range(200)) > 150
     assert repr(value) == before
+    assert repr(VALUES) == choices

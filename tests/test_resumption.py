@@ -12,7 +12,8 @@ from training_helpers import run, write_corpus
 from charnn.config import Budget, DataConfig, ModelConfig, OptimConfig, TrainConfig, to_json
 from charnn.errors import InputError, ModelFileError
 from charnn.storage.states import StateStore
-from charnn.training.resumption import continued_config, stored_config
+from charnn.training.resumption import continued_config
+from charnn.training.stored import stored_config
 
 CONFIG = TrainConfig(
     ModelConfig(

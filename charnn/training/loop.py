@@ -11,8 +11,8 @@ from charnn.storage.states import StateStore
 from charnn.training.cadence import Cadence
 from charnn.training.events import Evaluated, Event, Finished, Planned, Resumed, Sampled, Saved, Stepped
 from charnn.training.planner import Planner
-from charnn.training.resumption import restore
 from charnn.training.schedule import Plan, progress
+from charnn.training.stored import restore
 from charnn.training.trainer import Course, Trainer
 
 MAX_ROLLBACKS = 3

@@ -17,8 +17,9 @@ from charnn.training.claim import absolute_sources
 from charnn.training.initial import adapted_weights, with_architecture
 from charnn.training.planner import Clock
 from charnn.training.recipe import Situation, choose, choose_budget
-from charnn.training.resumption import StoredRun, continued_config, require_fit, stored_config, stored_run
+from charnn.training.resumption import continued_config
 from charnn.training.session import Session, Wish, versions
+from charnn.training.stored import StoredRun, require_fit, stored_config, stored_run
 
 READING_SHARE = 0.1  # of a timed budget; a longer reading doesn't count against it
 

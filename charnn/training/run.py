@@ -15,8 +15,8 @@ from charnn.training.events import Event, Finished, Noticed, Planned, Prepared, 
 from charnn.training.loop import Loop
 from charnn.training.opening import new_session, resumed_session
 from charnn.training.planner import Planner
-from charnn.training.resumption import restore, stored_run
 from charnn.training.session import Session, Wish
+from charnn.training.stored import restore, stored_run
 from charnn.training.summary import summarise
 from charnn.training.trainer import Course, Trainer
 

@@ -117,16 +117,20 @@ def _change(numbers: Random, container: Any, key: Any) -> None:
         case 1 if isinstance(container, dict):
             container[numbers.choice(TEXTS)] = container.pop(key)
         case 2 if isinstance(old, list):
-            old.append(numbers.choice((numbers.choice(VALUES), *old)))
+            old.append(copy.deepcopy(numbers.choice((_value(numbers), *old))))
         case 2 if isinstance(old, dict):
-            old[numbers.choice(TEXTS)] = numbers.choice(VALUES)
+            old[numbers.choice(TEXTS)] = _value(numbers)
         case 3 | 4 if isinstance(old, int | float) and not isinstance(old, bool):
             container[key] = old + numbers.choice((-1, 1, 0.5, 10, -old, old))
         case 3 | 4 if isinstance(old, str):
             place = numbers.randint(0, len(old))
             container[key] = old[:place] + numbers.choice(TEXTS) + old[place + numbers.randrange(2) :]
         case _:
-            container[key] = numbers.choice(VALUES)
+            container[key] = _value(numbers)
+
+
+def _value(numbers: Random) -> Any:
+    return copy.deepcopy(numbers.choice(VALUES))
 
 
 def json_bytes(value: Any) -> bytes:

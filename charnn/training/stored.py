@@ -1,0 +1,122 @@
+"""What a run left behind to go on from. It may come from a stranger: nothing is believed before it is checked."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from re import fullmatch
+from typing import cast
+
+from charnn.config import TrainConfig, TrainOptions
+from charnn.errors import InputError, ModelFileError
+from charnn.model.shapes import inconsistency, weight_shapes
+from charnn.storage.states import StoredState
+from charnn.storage.typed_values import read_as
+from charnn.text.corpus import Corpus
+from charnn.text.lanes import fit
+from charnn.text.vocab import Vocabulary
+from charnn.training.options import check_options
+from charnn.training.resumption import setting
+from charnn.training.trainer import Course, Trainer
+
+_OF_A_SESSION = ("out", "resume", "overwrite", "save_every", "keep", "sample_every")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """What a state says besides its tensors; `seconds` and `deadline` on the run's own clock."""
+
+    config: TrainConfig
+    corpus_sha256: str
+    vocabulary: Vocabulary
+    versions: dict[str, str]
+    seconds: float
+    deadline: float | None
+    course: Course
+
+
+def stored_run(state: StoredState) -> StoredRun:
+    """What `state` says. Raises ModelFileError, naming it, unless that is what a run of charnn's says."""
+    with _believed(state):
+        run = read_as(StoredRun, state.values, "state")
+        _check_config(run.config)
+        _require(fullmatch(r"[0-9a-f]{64}(\+[0-9a-f]{64})?", run.corpus_sha256), "corpus_sha256")
+        _require(len(run.vocabulary) == run.config.model.vocab_size, "vocabulary")
+        _require(
+            run.seconds >= 0 and (run.deadline is None) is (run.config.budget.minutes is None), "deadline"
+        )
+        _check_course(run.course, state.step)
+        is_timed = run.deadline is not None
+        _require(not is_timed or all(plan.chars_per_second for plan in run.course.plans), "speed")
+        return run
+
+
+def require_fit(state: StoredState, config: TrainConfig, corpus: Corpus) -> None:
+    """Raise ModelFileError unless the state holds the network's weights, and the corpus fits both.
+
+    What is allocated next is then no larger than what was read.
+    """
+    with _believed(state):
+        sizes = config.optim.batch_size, config.optim.seq_length
+        _require(fit(len(corpus.train), *sizes) == sizes, "batch")
+        _require(len(corpus.vocabulary) == config.model.vocab_size, "vocabulary")
+        shapes = {f"network.{name}": shape for name, shape in weight_shapes(config.model).items()}
+        found = {name: tuple(t.shape) for name, t in state.tensors.items() if name.startswith("network.")}
+        _require(found == shapes, "weights")
+
+
+def restore(trainer: Trainer, state: StoredState) -> None:
+    """Put `trainer` where `state` was taken. Raises ModelFileError, naming it, when it isn't one of such a run."""
+    with _believed(state):
+        course = read_as(Course, state.values.get("course"), "course")
+        _check_course(course, state.step)
+        trainer.restore(state.tensors, course)
+
+
+def stored_config(value: object, folder: Path) -> TrainConfig:
+    """The configuration in a run's metrics. Raises ModelFileError when what stands there isn't one."""
+    try:
+        config = read_as(TrainConfig, value, "config")
+        _check_config(config)
+    except (ValueError, InputError) as error:
+        raise ModelFileError(
+            f"{folder} holds a run whose configuration can't be read ({error}); start anew"
+        ) from None
+    return config
+
+
+@contextmanager
+def _believed(state: StoredState) -> Iterator[None]:
+    """States may come from strangers: whatever is wrong with one is said in one line."""
+    try:
+        yield
+    except (ValueError, InputError) as error:
+        raise ModelFileError(
+            f"the state {state.path} can't be resumed: {error}; remove it to go on from the one before"
+        ) from None
+
+
+def _check_config(config: TrainConfig) -> None:
+    """Raise ValueError or InputError where no options give such a configuration."""
+    unused = {"ngram_rows"} if not config.model.ngrams else set()
+    unused |= {"nonlinearity"} if config.model.cell != "rnn" else set()
+    names = TrainOptions.__annotations__.keys() - {*_OF_A_SESSION, *unused}
+    given = {name: setting(config, name) for name in names}
+    check_options(cast(TrainOptions, {name: value for name, value in given.items() if value is not None}))
+    if reason := inconsistency(config.model):
+        raise ValueError(reason)
+    _require(min(vars(config.optim).values()) >= 0, "optim")
+    _require(max(config.optim.beta1, config.optim.beta2) < 1, "beta")
+
+
+def _check_course(course: Course, step: int) -> None:
+    _require(course.step == step, "step")
+    _require(min(course.evaluated, course.chars, course.averaged, course.lr_scale) >= 0, "course")
+    for plan in course.plans:
+        _require(min(plan.step, plan.steps) >= 0 and min(plan.eval_every, plan.log_every) >= 1, "plan")
+        _require(0 <= plan.progress <= 1 and (plan.chars_per_second or 0) >= 0, "plan")
+
+
+def _require(holds: object, name: str) -> None:
+    if not holds:
+        raise ValueError(f"its {name} can't be")

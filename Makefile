@@ -38,9 +38,10 @@ fix: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/encoding.py
-	$(BIN)/python benchmarks/memory.py
-	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python -m benchmarks.encoding
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.inference
+	$(BIN)/python -m benchmarks.fill
 	$(BIN)/python -m benchmarks.loss
 
 # The long campaign of kills and faults; a short one is part of `make test`.

@@ -1,14 +1,7 @@
-"""Encoding speed beside a plain Counter and dict look-up, and peak memory against the corpus's size.
+"""Encoding speed beside a plain Counter and dict look-up: python -m benchmarks.encoding"""
 
-python benchmarks/encoding.py [--megabytes 400 | --full]
-"""
-
-import argparse
 import os
 import random
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -17,23 +10,14 @@ from pathlib import Path
 
 ASCII = "the quick brown fox jumps over the lazy dog, THE END.\n 0123456789 " * 2
 MIXED = ASCII + "àéîõüß абвгдежзийклмнопрстуфх αβγδεζη 漢字仮名交じり文の例 한국어 😀🎉"
+MEGABYTES = 64
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=400, help="the large corpus of the memory test")
-    parser.add_argument("--full", action="store_true", help="a large corpus of 4 GB")
-    parser.add_argument("--peak-of", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.peak_of:
-        print(peak_memory(arguments.peak_of))
-        return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
-        # memory first: a process's peak counts that of the one it was forked from
-        compare_memory(folder, 4000 if arguments.full else arguments.megabytes)
         for name, alphabet in (("ASCII", ASCII), ("mixed Unicode", MIXED)):
-            compare_speed(name, write_corpus(Path(folder, "speed.txt"), alphabet, 64))
+            compare_speed(name, write_corpus(Path(folder, "speed.txt"), alphabet, MEGABYTES))
 
 
 def write_corpus(path: Path, alphabet: str, megabytes: int) -> Path:
@@ -64,29 +48,6 @@ def encode_plainly(path: Path) -> list[int]:
     text = path.read_text(encoding="utf-8")
     ids = {character: i for i, (character, _) in enumerate(Counter(text).most_common())}
     return [ids[character] for character in text]
-
-
-def compare_memory(folder: str, large: int) -> None:
-    peaks = []
-    for megabytes in (4, large):
-        path = write_corpus(Path(folder, "memory.txt"), MIXED, megabytes)
-        command = [sys.executable, __file__, "--peak-of", str(path)]
-        peaks.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-        print(f"peak resident memory, {megabytes:,} MB encoded and an epoch read: {peaks[-1]:.0f} MB")
-    print(f"difference: {peaks[1] - peaks[0]:.0f} MB")
-
-
-def peak_memory(path: Path) -> float:
-    """MB, after encoding `path` and reading windows all over it."""
-    from charnn.config import DataConfig
-    from charnn.text.corpus import open_corpus
-    from charnn.text.lanes import Lanes
-
-    corpus = open_corpus(DataConfig(sources=(str(path),)))
-    lanes = Lanes(corpus.train, 64, 4096)
-    for position in range(lanes.windows_per_epoch):
-        lanes.window(position)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `charnn` itself does
 
 from charnn import Filler, held_out, load_filler
-from charnn.bundled import bundled_model
+from charnn.bundled import bundled_corpus, bundled_model
 from charnn.inference.parallel import in_order
 
 CORPUS = Path(__file__).parents[2] / "shared/corpora/tinyshakespeare.txt"
@@ -54,7 +54,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("models", nargs="*", metavar="MODEL", type=Path, help="forward, then bidirectional")
-    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    default = CORPUS if CORPUS.exists() else bundled_corpus()
+    parser.add_argument("--corpus", type=Path, default=default)
     parser.add_argument("--words", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

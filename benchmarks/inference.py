@@ -1,6 +1,6 @@
 """Sampling and scoring beside what they compare to: medians of one run, each pair measured in turn.
 
-python benchmarks/inference.py [--json FILE]
+python -m benchmarks.inference [--json FILE]
 """
 
 import argparse

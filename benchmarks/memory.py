@@ -1,18 +1,18 @@
 """Peak memory of a whole training run, torch included, on a small corpus and on a large one.
 
-python benchmarks/memory.py [--megabytes 400 | --full]
+python -m benchmarks.memory [--megabytes 400 | --full]
 """
 
 import argparse
 import os
-import random
 import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ALPHABET = "the quick brown fox jumps over the lazy dog, THE END.\n 0123456789 "
+from benchmarks.encoding import ASCII, write_corpus
+
 SMALL = 4  # megabytes
 STEPS = "300"
 
@@ -36,19 +36,10 @@ def main() -> None:
 def measured(megabytes: int) -> float:
     """Peak resident megabytes of `charnn train`, asked for in a fresh process so that no other's counts."""
     with tempfile.TemporaryDirectory() as folder:
-        corpus = written(Path(folder, "corpus.txt"), megabytes)
+        corpus = write_corpus(Path(folder, "corpus.txt"), ASCII, megabytes)
         environment = {**os.environ, "XDG_CACHE_HOME": folder, "PYTHONPATH": str(Path(__file__).parents[1])}
-        command = [sys.executable, __file__, "--peak-of", corpus]
+        command = [sys.executable, "-m", "benchmarks.memory", "--peak-of", corpus]
         return float(subprocess.check_output(command, env=environment, cwd=folder, text=True))
-
-
-def written(path: Path, megabytes: int) -> Path:
-    """Random characters, a block of a megabyte repeated."""
-    block = "".join(random.Random(0).choices(ALPHABET, k=1_000_000)).encode()
-    with path.open("wb") as file:
-        for _ in range(megabytes):
-            file.write(block)
-    return path
 
 
 def peak_of_training(corpus: Path) -> float:

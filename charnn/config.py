@@ -71,7 +71,7 @@ class OptimConfig:
     weight_decay: float = 0.05
     warmup: int = 40
     final_lr: float = 0.01  # of the peak
-    beta1: float = 0.0
+    beta1: float = 0.9
     beta2: float = 0.99
 
 

@@ -1,7 +1,8 @@
-"""The NumPy engine against the textbook equations, written as naive loops in float64."""
+"""The NumPy engine against the textbook's equations."""
 
 import numpy as np
 import pytest
+import textbook
 from helpers import random_model
 
 from charnn.config import ModelConfig
@@ -24,43 +25,6 @@ NGRAM_CONFIGS = [
 IDS = np.array([3, 0, 6, 6, 1, 2, 5, 4])
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def textbook_step(config, w, layer, x, h, c):
-    """One layer, one stream: (h, c) after input x; c only for the LSTM."""
-    of_x = w[f"rnn.weight_ih_l{layer}"] @ x + w[f"rnn.bias_ih_l{layer}"]
-    of_h = w[f"rnn.weight_hh_l{layer}"] @ h + w[f"rnn.bias_hh_l{layer}"]
-    if config.cell == "lstm":
-        i, f, g, o = np.split(of_x + of_h, 4)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        return sigmoid(o) * np.tanh(c), c
-    if config.cell == "gru":
-        (r_x, z_x, n_x), (r_h, z_h, n_h) = np.split(of_x, 3), np.split(of_h, 3)
-        z = sigmoid(z_x + z_h)
-        n = np.tanh(n_x + sigmoid(r_x + r_h) * n_h)
-        return (1 - z) * n + z * h, c
-    s = of_x + of_h
-    return (np.tanh(s) if config.nonlinearity == "tanh" else np.maximum(s, 0)), c
-
-
-def textbook_logits(stored, ids):
-    """Logits (T, V) after each of ids, in float64, from the zero state."""
-    config = stored.config
-    w = {name: weight.astype(np.float64) for name, weight in stored.weights.items()}
-    inputs = w["embedding.weight"] if config.embedding else np.eye(config.vocab_size)
-    h, c = np.zeros((2, config.layers, config.hidden))
-    logits = []
-    for i in ids:
-        x = inputs[i]
-        for layer in range(config.layers):
-            h[layer], c[layer] = textbook_step(config, w, layer, x, h[layer], c[layer])
-            x = h[layer]
-        logits.append(w["output.weight"] @ x + w["output.bias"])
-    return np.array(logits)
-
-
 def name(config):
     return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}-{config.ngrams}"
 
@@ -77,7 +41,7 @@ def stepped_logits(engine, ids, batch=1):
 def test_engine_is_the_textbook(config):
     stored = random_model(config, seed=1)
     stepped = stepped_logits(Engine(config, stored.weights), IDS)
-    np.testing.assert_allclose(stepped[:, 0], textbook_logits(stored, IDS), atol=1e-5)
+    np.testing.assert_allclose(stepped[:, 0], textbook.read(config, stored.weights, IDS)[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("config", CONFIGS + NGRAM_CONFIGS, ids=name)

@@ -70,6 +70,8 @@ def test_a_run_from_python(home):
     assert set(text) <= set(model.vocabulary.characters)
     assert model.score("abc").log_prob < 0
 
+    assert model.config.hidden == TINY["hidden"]
+
 
 def test_a_model_names_its_files_but_not_where_they_lay(home):
     corpus, val = write_corpus(home, 3000), home / "val.txt"
@@ -79,7 +81,6 @@ def test_a_model_names_its_files_but_not_where_they_lay(home):
     assert provenance["corpus"]["name"] == Path(corpus).name
     assert provenance["training"]["config"]["data"]["val"] == "val.txt"
     assert str(home) not in json.dumps(dict(provenance))
-    assert model.config.hidden == TINY["hidden"]
 
 
 def test_the_folder_is_as_the_contract_says(home):

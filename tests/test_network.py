@@ -1,7 +1,8 @@
-"""The network against the textbook equations, written as naive loops in float64."""
+"""The network against the textbook's equations."""
 
 import numpy as np
 import pytest
+import textbook
 import torch
 from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError, gradcheck
@@ -56,57 +57,16 @@ def random_state(network: Network, batch: int) -> State:
     return tuple(torch.randn_like(part) if part.is_floating_point() else part for part in state)
 
 
-# The textbook: one layer, one step. Every product and gate on its own.
-
-
-def textbook_cell(config: ModelConfig, w: dict[str, Tensor], layer: int, x: Tensor, s: State) -> State:
-    """x (D,) and the state before it → the state after it: (h,), for the LSTM (h, c)."""
-    u, b = w[f"rnn.weight_ih_l{layer}"], w[f"rnn.bias_ih_l{layer}"]
-    r, d = w[f"rnn.weight_hh_l{layer}"], w[f"rnn.bias_hh_l{layer}"]
-    h, n = s[0], config.hidden
-
-    def of_input(gate: int) -> Tensor:
-        return u[gate * n : (gate + 1) * n] @ x + b[gate * n : (gate + 1) * n]
-
-    def of_hidden(gate: int) -> Tensor:
-        return r[gate * n : (gate + 1) * n] @ h + d[gate * n : (gate + 1) * n]
-
-    def sigmoid(gate: int) -> Tensor:
-        return 1 / (1 + torch.exp(-(of_input(gate) + of_hidden(gate))))
-
-    if config.cell == "lstm":
-        i, f, o = sigmoid(0), sigmoid(1), sigmoid(3)
-        c = f * s[1] + i * torch.tanh(of_input(2) + of_hidden(2))
-        return o * torch.tanh(c), c
-    if config.cell == "gru":
-        reset, update = sigmoid(0), sigmoid(1)
-        candidate = torch.tanh(of_input(2) + reset * of_hidden(2))
-        return ((1 - update) * candidate + update * h,)
-    activation = torch.tanh if config.nonlinearity == "tanh" else torch.relu
-    return (activation(of_input(0) + of_hidden(0)),)
-
-
-def textbook(network: Network, ids: Tensor, state: State) -> tuple[Tensor, State]:
-    """ids (T, N) → logits (T, N, V), stream by stream, character by character, layer by layer."""
-    config, w = network.config, dict(network.named_parameters())
-    table = w["embedding.weight"] if config.embedding else torch.eye(config.vocab_size).double()
-    logits, after = [], []
-    for stream in range(ids.shape[1]):
-        layers = [tuple(part[layer, stream] for part in state) for layer in range(config.layers)]
-        rows = []
-        for i in ids[:, stream]:
-            x = table[i]
-            for layer in range(config.layers):
-                layers[layer] = textbook_cell(config, w, layer, x, layers[layer])
-                x = layers[layer][0]
-            rows.append(w["output.weight"] @ x + w["output.bias"])
-        logits.append(torch.stack(rows))
-        after.append(layers)
-    parts = range(len(state))
-    return torch.stack(logits, dim=1), tuple(
-        torch.stack([torch.stack([layer[part] for layer in layers]) for layers in after], dim=1)
-        for part in parts
-    )
+def by_the_textbook(network: Network, ids: Tensor, state: State) -> tuple[Tensor, State]:
+    """ids (T, N) → logits (T, N, V) and the state after them, stream by stream."""
+    weights = {name: weight.detach().numpy() for name, weight in network.named_parameters()}
+    streams = []
+    for n in range(ids.shape[1]):
+        before = [part[:, n].numpy() for part in state]
+        logits, h, c = textbook.read(network.config, weights, ids[:, n], *before)
+        streams.append((logits, h, c)[: 1 + len(state)])
+    logits, *after = (torch.from_numpy(np.stack(parts, axis=1)) for parts in zip(*streams, strict=True))
+    return logits, tuple(after)
 
 
 @each_config
@@ -114,7 +74,7 @@ def test_forward_is_the_textbook(config):
     network = network_of(config)
     for state in (network.initial_state(2), random_state(network, 2)):
         logits, after = network(IDS, state)
-        expected, expected_after = textbook(network, IDS, state)
+        expected, expected_after = by_the_textbook(network, IDS, state)
         torch.testing.assert_close(logits, expected, rtol=0, atol=1e-12)
         for part, expected_part in zip(after, expected_after, strict=True):
             torch.testing.assert_close(part, expected_part, rtol=0, atol=1e-12)
@@ -221,7 +181,7 @@ def test_dropout_is_of_training_only(cell, nonlinearity):
         network = network_of(config)
         state = network.initial_state(2)
         plain, after = network.eval()(IDS, state)
-        torch.testing.assert_close(plain, textbook(network, IDS, state)[0])
+        torch.testing.assert_close(plain, by_the_textbook(network, IDS, state)[0])
         network.train()
         assert not torch.equal(network(IDS, state)[0], network(IDS, state)[0])
         same_state = torch.equal(network(IDS, state)[1][0], after[0])

@@ -152,7 +152,12 @@ def test_cells_without_gates_learn_slower():
     assert rates[0] < rates[2]
 
 
+def test_only_networks_with_gates_do_without_momentum():
+    momenta = {cell: chosen({"cell": cell}).optim.beta1 for cell in ("lstm", "gru", "rnn")}
+    assert momenta == {"lstm": 0, "gru": 0, "rnn": OptimConfig().beta1}
+
+
 def test_what_is_not_chosen_is_the_default():
     optim, default = chosen({}).optim, OptimConfig()
-    assert (optim.clip, optim.beta1, optim.beta2) == (default.clip, default.beta1, default.beta2)
+    assert (optim.clip, optim.beta2) == (default.clip, default.beta2)
     assert chosen({}).data is DATA

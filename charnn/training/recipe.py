@@ -140,11 +140,17 @@ def _choose_optim(options: TrainOptions, model: ModelConfig, situation: Situatio
         lr=options.get("lr", _lr_for(model)),
         clip=options.get("clip", default.clip),
         weight_decay=options.get("weight_decay", default.weight_decay),
+        beta1=_beta1_for(model),
     )
 
 
 def _lr_for(model: ModelConfig) -> float:
     """High rates win short budgets; larger and deeper networks, and cells without gates, bear less."""
-    cell = {"lstm": 1.0, "gru": 0.6, "rnn": 0.25 if model.nonlinearity == "tanh" else 0.1}[model.cell]
+    cell = {"lstm": 1.0, "gru": 0.6, "rnn": 0.25}[model.cell]
     rate = 8e-3 * (256 / model.hidden) ** 0.8 * cell / model.layers**0.5
     return float(f"{min(rate, 1e-2):.2g}")
+
+
+def _beta1_for(model: ModelConfig) -> float:
+    """Networks with gates learn a little more without momentum (Melis et al. 2018); a ReLU network explodes."""
+    return OptimConfig.beta1 if model.cell == "rnn" else 0.0

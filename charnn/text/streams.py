@@ -25,13 +25,8 @@ from charnn.text.sources import BINARY_PROBE, Source
 
 HTTP_TIMEOUT = 30.0  # seconds without an answer
 _ZSTD_INPUT = 1024  # bytes; a zstd block of 4 bytes may hold 128 KB, so this bounds the output to 32 MB
-_DAMAGE = (
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    zipfile.BadZipFile,
-    NotImplementedError,
-)  # zipfile's, of a version
+_UNKNOWN_VERSION = NotImplementedError  # what zipfile says of one
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, _UNKNOWN_VERSION)
 
 
 @dataclass

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
+# A test file stays in one process; each process has one thread, so that they don't wait for each other.
+PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 UNPICKLERS := 'pickle|joblib|\bdill\b|shelve|marshal|torch\.load|\bnp\.load|numpy\.load|read_pickle'
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -16,11 +18,11 @@ demo: $(VENV)/.run
 	$(BIN)/charnn score --model checkpoints/demo "The lantern burns above the sea." "Sea the above burns lantern the."
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # The same, with the lines and branches of charnn/ that no test reaches; fails under 95 %.
 coverage: $(VENV)/.dev
-	$(BIN)/python -m pytest --cov
+	$(PYTEST) --cov
 
 # The same with the oldest libraries that pyproject.toml allows.
 test-lowest: $(LOWEST)/.dev

@@ -10,9 +10,12 @@ from cli import piped
 from charnn.bundled import bundled_model
 
 README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"^```\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-LINES = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
+FENCED = re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+LINES = [
+    line for language, block in FENCED if not language for line in block.replace("\\\n", " ").splitlines()
+]
 COMMANDS = [re.split(r"\s#\s|[|>]", line.partition("charnn ")[2])[0] for line in LINES if "charnn " in line]
+NAMES = ("train", "sample", "score", "fill", "inspect", "info")
 QUICK = [
     line for line in COMMANDS if line.startswith(("sample --temp 0.8", "sample --prompt", 'score "To be'))
 ]
@@ -22,12 +25,11 @@ def words(command: str) -> list[str]:
     return shlex.split(command)
 
 
-@pytest.mark.parametrize(
-    "command", sorted({c for c in COMMANDS if words(c)[0] in ("train", "sample", "score")})
-)
+@pytest.mark.parametrize("command", sorted({c for c in COMMANDS if words(c)[0] in NAMES}))
 def test_every_option_exists(command: str) -> None:
     name, *rest = words(command)
-    documented = piped(name, "--help").stdout.decode()
+    group = [rest.pop(0)] if name == "inspect" else []
+    documented = piped(name, *group, "--help").stdout.decode()
     for option in (word for word in rest if re.match(r"--?[a-z]", word)):
         assert re.search(rf"(^|[\s,/]){re.escape(option)}\b", documented), option
 

@@ -6,8 +6,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import textbook
 from helpers import loaded, random_model
-from test_engine import textbook_logits
 
 from charnn.config import ModelConfig
 from charnn.errors import InputError, UnknownCharacterError
@@ -21,7 +21,7 @@ TEXTS = ["bad", "", "a bed on a cab", "b", "deaf ear\nface", "bad", "cafe" * 9]
 def test_scores_are_the_textbook_s():
     text = "a bed\nof feed"
     ids = MODEL.vocabulary.encode("\n" + text)
-    logits = textbook_logits(MODEL_FILE, ids[:-1])
+    logits, *_ = textbook.read(MODEL_FILE.config, MODEL_FILE.weights, ids[:-1])
     expected = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     chosen = expected[np.arange(len(text)), ids[1:]]
     score = MODEL.score(text)

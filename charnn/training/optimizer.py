@@ -11,6 +11,7 @@ from torch.optim.adamw import adamw
 
 from charnn.config import OptimConfig
 from charnn.model.network import NgramEmbedding
+from charnn.training.contraction import contract, unbounded_recurrences
 
 EPSILON = 1e-8
 TABLE_RATE = 10  # times the learning rate of the dense weights
@@ -20,7 +21,7 @@ class Optimizer:
     """One step of a network's update.
 
     AdamW (Loshchilov and Hutter 2019) moves the dense weights; biases don't decay. N-gram tables (a bidirectional
-    network has two) are moved by Adagrad.
+    network has two) are moved by Adagrad. A ReLU network's recurrent matrices are then held to a norm of 1.
     """
 
     def __init__(self, network: nn.Module, optim: OptimConfig) -> None:
@@ -33,6 +34,7 @@ class Optimizer:
             DenseGroup([p for p in dense if p.ndim <= 1], 0.0),
         ]
         self._dense = dense
+        self._unbounded = unbounded_recurrences(network)
         self._steps = 0
 
     def step(self, loss: Tensor, lr: float) -> Tensor:
@@ -50,6 +52,8 @@ class Optimizer:
                 group.step(lr, self._optim)
             for table in self._tables:
                 table.step(lr)
+        for weight in self._unbounded:
+            contract(weight)
         return norm
 
     def tensors(self) -> dict[str, Tensor]:

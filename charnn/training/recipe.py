@@ -146,11 +146,11 @@ def _choose_optim(options: TrainOptions, model: ModelConfig, situation: Situatio
 
 def _lr_for(model: ModelConfig) -> float:
     """High rates win short budgets; larger and deeper networks, and cells without gates, bear less."""
-    cell = {"lstm": 1.0, "gru": 0.6, "rnn": 0.25 if model.nonlinearity == "tanh" else 0.1}[model.cell]
+    cell = {"lstm": 1.0, "gru": 0.6, "rnn": 0.25}[model.cell]
     rate = 8e-3 * (256 / model.hidden) ** 0.8 * cell / model.layers**0.5
     return float(f"{min(rate, 1e-2):.2g}")
 
 
 def _beta1_for(model: ModelConfig) -> float:
-    """Networks with gates learn a little more without momentum (Melis et al. 2018); a ReLU network explodes."""
+    """Networks with gates learn a little more without momentum (Melis et al. 2018), the others a little less."""
     return OptimConfig.beta1 if model.cell == "rnn" else 0.0

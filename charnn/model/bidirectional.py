@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from charnn.config import ModelConfig
 from charnn.model.network import LockedDropout, Network, State
+from charnn.model.side_by_side import side_by_side
 
 
 class Predictions(NamedTuple):
@@ -63,11 +64,28 @@ class BidirectionalNetwork(nn.Module):
     def _hidden(self, text: Tensor, state: State, lookahead: int) -> tuple[Tensor, Tensor, State]:
         """The hidden states before and behind each character, (T, N, H) each, and the forward network's state."""
         steps = len(text) - 1 - lookahead
-        before, after = self.forward_network.hidden(text[:steps], state)
         nothing_read = self.backward_network.initial_state(text.shape[1])
-        read, _ = self.backward_network.hidden(text[1:].flip(0), nothing_read)
+        (before, after), (read, _) = self._read((text[:steps], state), (text[1:].flip(0), nothing_read))
         behind = torch.cat([read.flip(0)[1:], torch.zeros_like(read[:1])])
         return before, behind[:steps], after
+
+    def _read(self, *texts: tuple[Tensor, State]) -> list[tuple[Tensor, State]]:
+        """For each network ids (T, N) and the state before them → its hidden states (T, N, H) and the state after."""
+        networks = self.forward_network, self.backward_network
+        if not self._may_share_threads():
+            return [network.hidden(*text) for network, text in zip(networks, texts, strict=True)]
+        embedded = [network.embed(*text) for network, text in zip(networks, texts, strict=True)]
+        given = [(inputs, *carried) for inputs, carried, _ in embedded]
+        read = side_by_side([network.recur for network in networks], given)
+        return [
+            (hidden, (*after, *recent))
+            for (hidden, *after), (_, _, recent) in zip(read, embedded, strict=True)
+        ]
+
+    def _may_share_threads(self) -> bool:
+        """On a CPU; but dropout between layers draws its masks in order, or a run couldn't be repeated."""
+        draws = self.training and self.config.dropout and self.config.layers > 1
+        return self.output.weight.device.type == "cpu" and torch.get_num_threads() > 1 and not draws
 
     def _joint_logits(self, before: Tensor, behind: Tensor) -> Tensor:
         logits: Tensor = self.output(self.dropout(torch.cat([before, behind], dim=-1)))

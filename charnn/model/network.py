@@ -37,10 +37,27 @@ class Network(nn.Module):
 
     def hidden(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids (T, N) and the state before them → the last layer's hidden states (T, N, H) and the state after them."""
-        inputs, recent = self._embed(ids, state)
-        is_lstm = self.config.cell == "lstm"
-        hidden, after = self.rnn(inputs, state[:2] if is_lstm else state[0])
-        return hidden, (*(after if is_lstm else (after,)), *recent)
+        inputs, carried, recent = self.embed(ids, state)
+        hidden, *after = self.recur(inputs, *carried)
+        return hidden, (*after, *recent)
+
+    def embed(self, ids: Tensor, state: State) -> tuple[Tensor, State, State]:
+        """ids (T, N) → input (T, N, width); of the state, what recurs, and the ids that the next n-grams will need."""
+        carried = state[:2] if self.config.cell == "lstm" else state[:1]
+        if self.embedding is None:
+            return one_hot(ids, self.config.vocab_size).to(self.output.weight.dtype), carried, ()
+        embedded: Tensor = self.embedding(ids)
+        if self.ngrams is None:
+            return embedded, carried, ()
+        text = torch.cat([state[-1], ids])
+        return embedded + self.ngrams(text), carried, (text[len(text) - history(self.config) :],)
+
+    def recur(self, inputs: Tensor, *carried: Tensor) -> tuple[Tensor, ...]:
+        """Input (T, N, width), h and, for the LSTM, c → the last layer's hidden states (T, N, H), h and c after."""
+        if self.config.cell == "lstm":
+            hidden, after = self.rnn(inputs, carried)
+            return hidden, *after
+        return tuple(self.rnn(inputs, *carried))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The last layer's hidden states (T, N, H) → logits (T, N, V)."""
@@ -56,16 +73,6 @@ class Network(nn.Module):
             return carried
         shape = (history(self.config), batch)
         return (*carried, torch.full(shape, BEFORE_TEXT, device=weight.device))
-
-    def _embed(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """ids (T, N) → input (T, N, width), and the ids that the next window's n-grams will need."""
-        if self.embedding is None:
-            return one_hot(ids, self.config.vocab_size).to(self.output.weight.dtype), ()
-        embedded: Tensor = self.embedding(ids)
-        if self.ngrams is None:
-            return embedded, ()
-        text = torch.cat([state[-1], ids])
-        return embedded + self.ngrams(text), (text[len(text) - history(self.config) :],)
 
     def _initialise(self) -> None:
         """Orthogonal recurrent matrices (Saxe et al. 2014); forget gates open (Jozefowicz et al. 2015)."""

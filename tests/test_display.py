@@ -70,6 +70,18 @@ def test_lines_do_not_drown_in_steps(capsys: pytest.CaptureFixture[str]) -> None
     assert len(capsys.readouterr().err.splitlines()) == 5
 
 
+def test_a_plan_is_said_again_when_it_changed_much(capsys: pytest.CaptureFixture[str]) -> None:
+    with Lines() as display:
+        for steps in (1000, 1100, 1101, 1102, 900, 1000):
+            display.show(Planned(0, steps, None))
+    assert capsys.readouterr().err.splitlines() == [
+        "plan: 1,000 steps",
+        "plan: 1,101 steps",
+        "plan: 900 steps",
+        "plan: 1,000 steps",
+    ]
+
+
 def test_a_long_reading_is_said_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     with Lines() as display:
         for megabytes in range(200):

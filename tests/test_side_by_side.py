@@ -48,7 +48,10 @@ def learnt(network: BidirectionalNetwork, *, at_once: bool) -> list[torch.Tensor
     return [*predictions, *after, *(g.to_dense() if g.is_sparse else g for g in gradients)]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=name)
+DROPPING = replace(CONFIGS[2], ngram_dropout=0.5, dropout=0.3)
+
+
+@pytest.mark.parametrize("config", [*CONFIGS, DROPPING], ids=name)
 def test_the_numbers_are_those_of_one_after_the_other(config, pairs):
     network = network_of(config)
     torch.manual_seed(2)
@@ -71,8 +74,7 @@ def test_without_gradients_none_are_kept(pairs):
 
 
 def test_what_draws_random_numbers_in_the_stack_is_run_in_order(pairs):
-    dropping = replace(CONFIGS[0], layers=2, dropout=0.5)
-    network = network_of(dropping)
+    network = network_of(replace(CONFIGS[0], layers=2, dropout=0.5))
     network(TEXT, random_state(network))
     assert not pairs
     network.eval()

@@ -27,6 +27,7 @@ from charnn.training.events import (
 
 READING_NOTICE = 64e6  # bytes between the lines that a long reading gets off a terminal
 LINE_SECONDS = 2.0  # between the lines that training steps get there
+PLAN_NEWS = 0.1  # a corrected plan is told if its steps differ by more than this share
 
 
 class Display(Protocol):
@@ -116,6 +117,7 @@ class Lines(Silent):
         self._folder, self._bidirectional = "", False
         self._read = 0.0
         self._last_line = -LINE_SECONDS
+        self._planned_steps = 0
 
     def reading(self, done: int, total: int | None) -> None:
         if done - self._read >= READING_NOTICE:
@@ -130,6 +132,8 @@ class Lines(Silent):
             self._sample(event)
         elif isinstance(event, Stepped) and event.seconds - self._last_line < LINE_SECONDS:
             return
+        elif isinstance(event, Planned):
+            self._plan(event)
         elif isinstance(event, Finished):
             for line in ending(event, self._folder, bidirectional=self._bidirectional):
                 self._print(line)
@@ -139,6 +143,12 @@ class Lines(Silent):
 
     def _print(self, line: str) -> None:
         note(line)
+
+    def _plan(self, event: Planned) -> None:
+        """Each evaluation corrects the plan, mostly by little."""
+        if abs(event.steps - self._planned_steps) > PLAN_NEWS * self._planned_steps:
+            self._planned_steps = event.steps
+            self._print(str(line_of(event)))
 
     def _table(self, event: Prepared) -> None:
         for name, value in event.rows:

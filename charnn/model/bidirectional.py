@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from charnn.config import ModelConfig
 from charnn.model.network import LockedDropout, Network, State
-from charnn.model.side_by_side import side_by_side
+from charnn.model.side_by_side import Computation, side_by_side
 
 
 class Predictions(NamedTuple):
@@ -71,22 +71,31 @@ class BidirectionalNetwork(nn.Module):
 
     def _read(self, *texts: tuple[Tensor, State]) -> list[tuple[Tensor, State]]:
         """For each network ids (T, N) and the state before them → its hidden states (T, N, H) and the state after."""
-        networks = self.forward_network, self.backward_network
-        if not self._may_share_threads():
-            return [network.hidden(*text) for network, text in zip(networks, texts, strict=True)]
-        embedded = [network.embed(*text) for network, text in zip(networks, texts, strict=True)]
-        given = [(inputs, *carried) for inputs, carried, _ in embedded]
-        read = side_by_side([network.recur for network in networks], given)
-        return [
-            (hidden, (*after, *recent))
-            for (hidden, *after), (_, _, recent) in zip(read, embedded, strict=True)
-        ]
+        readings = [_reading(network) for network in (self.forward_network, self.backward_network)]
+        given = [(ids, *state) for ids, state in texts]
+        if self._may_share_threads():
+            read = side_by_side(readings, given)
+        else:
+            read = [reading(*tensors) for reading, tensors in zip(readings, given, strict=True)]
+        return [(hidden, tuple(after)) for hidden, *after in read]
 
     def _may_share_threads(self) -> bool:
-        """On a CPU; but dropout between layers draws its masks in order, or a run couldn't be repeated."""
+        """On a CPU; but dropout between layers draws its masks from a generator that both would share."""
         draws = self.training and self.config.dropout and self.config.layers > 1
         return self.output.weight.device.type == "cpu" and torch.get_num_threads() > 1 and not draws
 
     def _joint_logits(self, before: Tensor, behind: Tensor) -> Tensor:
         logits: Tensor = self.output(self.dropout(torch.cat([before, behind], dim=-1)))
         return logits
+
+
+def _reading(network: Network) -> Computation:
+    """(ids, *state) → (hidden states, *state), with a generator of its own that follows from torch's."""
+    device = network.output.weight.device
+    noise = torch.Generator(device).manual_seed(int(torch.randint(1 << 62, ()))) if network.training else None
+
+    def read(ids: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        hidden, after = network.hidden(ids, state, noise)
+        return hidden, *after
+
+    return read

@@ -10,6 +10,9 @@ from charnn.model.ngrams import BEFORE_TEXT, history, ngram_rows
 State = tuple[Tensor, ...]
 """h and, for the LSTM, c, each (layers, N, H); with n-gram inputs the ids of the last characters, (n−1, N), too."""
 
+Noise = torch.Generator | None
+"""Where random numbers come from; None: torch's own generator."""
+
 
 class Network(nn.Module):
     """Embedding or one-hot input, a stack of recurrent layers, a linear output layer.
@@ -35,29 +38,15 @@ class Network(nn.Module):
         hidden, after = self.hidden(ids, state)
         return self.logits(hidden), after
 
-    def hidden(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """ids (T, N) and the state before them → the last layer's hidden states (T, N, H) and the state after them."""
-        inputs, carried, recent = self.embed(ids, state)
-        hidden, *after = self.recur(inputs, *carried)
-        return hidden, (*after, *recent)
+    def hidden(self, ids: Tensor, state: State, noise: Noise = None) -> tuple[Tensor, State]:
+        """ids (T, N) and the state before them → the last layer's hidden states (T, N, H) and the state after them.
 
-    def embed(self, ids: Tensor, state: State) -> tuple[Tensor, State, State]:
-        """ids (T, N) → input (T, N, width); of the state, what recurs, and the ids that the next n-grams will need."""
-        carried = state[:2] if self.config.cell == "lstm" else state[:1]
-        if self.embedding is None:
-            return one_hot(ids, self.config.vocab_size).to(self.output.weight.dtype), carried, ()
-        embedded: Tensor = self.embedding(ids)
-        if self.ngrams is None:
-            return embedded, carried, ()
-        text = torch.cat([state[-1], ids])
-        return embedded + self.ngrams(text), carried, (text[len(text) - history(self.config) :],)
-
-    def recur(self, inputs: Tensor, *carried: Tensor) -> tuple[Tensor, ...]:
-        """Input (T, N, width), h and, for the LSTM, c → the last layer's hidden states (T, N, H), h and c after."""
-        if self.config.cell == "lstm":
-            hidden, after = self.rnn(inputs, carried)
-            return hidden, *after
-        return tuple(self.rnn(inputs, *carried))
+        Which n-grams are left out is drawn from `noise`.
+        """
+        inputs, recent = self._embed(ids, state, noise)
+        is_lstm = self.config.cell == "lstm"
+        hidden, after = self.rnn(inputs, state[:2] if is_lstm else state[0])
+        return hidden, (*(after if is_lstm else (after,)), *recent)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The last layer's hidden states (T, N, H) → logits (T, N, V)."""
@@ -73,6 +62,16 @@ class Network(nn.Module):
             return carried
         shape = (history(self.config), batch)
         return (*carried, torch.full(shape, BEFORE_TEXT, device=weight.device))
+
+    def _embed(self, ids: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
+        """ids (T, N) → input (T, N, width), and the ids that the next window's n-grams will need."""
+        if self.embedding is None:
+            return one_hot(ids, self.config.vocab_size).to(self.output.weight.dtype), ()
+        embedded: Tensor = self.embedding(ids)
+        if self.ngrams is None:
+            return embedded, ()
+        text = torch.cat([state[-1], ids])
+        return embedded + self.ngrams(text, noise), (text[len(text) - history(self.config) :],)
 
     def _initialise(self) -> None:
         """Orthogonal recurrent matrices (Saxe et al. 2014); forget gates open (Jozefowicz et al. 2015)."""
@@ -102,20 +101,20 @@ class NgramEmbedding(nn.Module):
         rows = (config.ngrams - 1) * config.ngram_rows
         self.weight = nn.Parameter(torch.zeros(rows, config.embedding))
 
-    def forward(self, text: Tensor) -> Tensor:
+    def forward(self, text: Tensor, noise: Noise = None) -> Tensor:
         """ids (history + T, N) → (T, N, embedding)."""
         before = history(self.config)
         steps = len(text) - before
         taps = [text[before - back : before - back + steps] for back in range(before + 1)]
         rows = torch.stack(ngram_rows(taps, self.config), dim=-1)
-        summed = self._summed(rows.flatten(0, 1))
+        summed = self._summed(rows.flatten(0, 1), noise)
         return summed.view(steps, text.shape[1], -1)
 
-    def _summed(self, rows: Tensor) -> Tensor:
+    def _summed(self, rows: Tensor, noise: Noise) -> Tensor:
         """rows (T·N, orders) → the sums of those that aren't left out, (T·N, embedding)."""
         if not self.training or not self.config.ngram_dropout:
             return embedding_bag(rows, self.weight, mode="sum", sparse=True)
-        kept = torch.rand(rows.shape, device=rows.device) >= self.config.ngram_dropout
+        kept = torch.rand(rows.shape, device=rows.device, generator=noise) >= self.config.ngram_dropout
         ends = kept.sum(dim=1).cumsum(dim=0)
         starts = torch.cat([ends.new_zeros(1), ends[:-1]])
         summed = embedding_bag(rows[kept], self.weight, starts, mode="sum", sparse=True)

@@ -1,7 +1,7 @@
-"""Two recurrences at once, a thread each.
+"""Two computations at once, a thread each.
 
 The products of one step are too small for two threads to share well; two stacks that don't wait for each other can use
-both. The numbers are those of one thread, in whatever order the two end.
+both. The numbers are those of one after the other.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,18 +13,21 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-Recurrence = Callable[..., tuple[Tensor, ...]]
-"""(inputs, *state) → (hidden states, *state after them): as many tensors as it was given. Draws no random numbers."""
+Computation = Callable[..., tuple[Tensor, ...]]
+"""(ids, *state) → (hidden states, *state after them), as many tensors as it was given.
+
+Its random numbers, if it draws any, come from a generator of its own: nobody knows which of two draws first.
+"""
 
 Tensors = Sequence[Tensor]
 
 
-def side_by_side(recurrences: Sequence[Recurrence], given: Sequence[Tensors]) -> list[Tensors]:
-    """What each recurrence makes of what is given to it, differentiable if gradients are wanted."""
+def side_by_side(computations: Sequence[Computation], given: Sequence[Tensors]) -> list[Tensors]:
+    """What each computation makes of what is given to it, differentiable if gradients are wanted."""
     if not torch.is_grad_enabled():
-        return _both(partial(_run, with_gradients=False), recurrences, given)
+        return _both(partial(_run, with_gradients=False), computations, given)
     anchor = torch.zeros((), requires_grad=True)  # or a network of one-hot input wouldn't be learnt
-    flat: Tensors = _SideBySide.apply(recurrences, given, anchor, *given[0], *given[1])  # type: ignore[no-untyped-call]
+    flat: Tensors = _SideBySide.apply(computations, given, anchor, *given[0], *given[1])  # type: ignore[no-untyped-call]
     return _split(flat, given)
 
 
@@ -33,16 +36,20 @@ class _SideBySide(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, recurrences: Sequence[Recurrence], given: Sequence[Tensors], _anchor: Tensor, *_flat: Tensor
+        ctx: Any,
+        computations: Sequence[Computation],
+        given: Sequence[Tensors],
+        _anchor: Tensor,
+        *_flat: Tensor,
     ) -> tuple[Tensor, ...]:
         ctx.inputs = [[t.detach().requires_grad_(t.requires_grad) for t in tensors] for tensors in given]
-        ctx.outputs = _both(partial(_run, with_gradients=True), recurrences, ctx.inputs)
+        ctx.outputs = _both(partial(_run, with_gradients=True), computations, ctx.inputs)
         return tuple(tensor.detach() for tensors in ctx.outputs for tensor in tensors)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        _both(torch.autograd.backward, ctx.outputs, _split(gradients, ctx.outputs))
+        _both(_go_back, ctx.outputs, _split(gradients, ctx.outputs))
         return (None, None, None, *(tensor.grad for tensors in ctx.inputs for tensor in tensors))
 
 
@@ -57,10 +64,16 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(2, "charnn-stack", initializer=torch.set_num_threads, initargs=(1,))
 
 
-def _run(recurrence: Recurrence, given: Tensors, *, with_gradients: bool) -> Tensors:
+def _run(computation: Computation, given: Tensors, *, with_gradients: bool) -> Tensors:
     """Whether gradients are wanted is a thread's own setting too."""
     with torch.set_grad_enabled(with_gradients):
-        return recurrence(*given)
+        return computation(*given)
+
+
+def _go_back(outputs: Tensors, gradients: Tensors) -> None:
+    """Back-propagate through those that can be differentiated."""
+    wanted = [index for index, output in enumerate(outputs) if output.requires_grad]
+    torch.autograd.backward([outputs[i] for i in wanted], [gradients[i] for i in wanted])
 
 
 def _split(flat: Tensors, alike: Sequence[Tensors]) -> list[Tensors]:

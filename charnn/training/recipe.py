@@ -20,7 +20,6 @@ LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
 KERNEL_SHARE = 0.55  # of the rate of plain matrix products that a whole step reaches
 NGRAMS = 5
 NGRAM_EMBEDDING = 64
-BIDIRECTIONAL_SEQ_LENGTH = 128  # what follows a character is seen only as far as its window goes
 CHARS_PER_ROW = 16  # of the training text, for each row of an n-gram table
 
 
@@ -60,8 +59,7 @@ def choose_budget(options: TrainOptions) -> Budget:
 def _affordable_chars(options: TrainOptions, budget: Budget, situation: Situation) -> float:
     """How many characters the run will read, roughly: what size, dropout and rate depend on."""
     optim = OptimConfig()
-    length = BIDIRECTIONAL_SEQ_LENGTH if options.get("bidirectional") else optim.seq_length
-    window = options.get("batch_size", optim.batch_size) * options.get("seq_length", length)
+    window = options.get("batch_size", optim.batch_size) * options.get("seq_length", optim.seq_length)
     chars = inf
     if budget.steps is not None:
         chars = min(chars, budget.steps * window)
@@ -133,10 +131,9 @@ def _dropout_for(epochs: float) -> float:
 def _choose_optim(options: TrainOptions, model: ModelConfig, situation: Situation) -> OptimConfig:
     default = OptimConfig()
     on_gpu = situation.device != "cpu"
-    seq_length = 128 if on_gpu else BIDIRECTIONAL_SEQ_LENGTH if model.bidirectional else default.seq_length
     return OptimConfig(
         batch_size=options.get("batch_size", 64 if on_gpu else default.batch_size),
-        seq_length=options.get("seq_length", seq_length),
+        seq_length=options.get("seq_length", 128 if on_gpu else default.seq_length),
         lr=options.get("lr", _lr_for(model)),
         clip=options.get("clip", default.clip),
         weight_decay=options.get("weight_decay", default.weight_decay),

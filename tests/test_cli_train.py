@@ -11,6 +11,7 @@ from typing import Any
 
 import pexpect
 import pytest
+from disks import small_disk
 from torture import processes
 from torture.kills import complaints
 
@@ -166,15 +167,8 @@ def test_a_folder_that_cannot_be_written_fails_before_the_first_step(home: Path)
 @pytest.fixture
 def disk(home: Path) -> Iterator[Path]:
     """A file system of 12 megabytes."""
-    folder = home / "disk"
-    folder.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder], capture_output=True)
-    if mount.returncode:
-        pytest.skip("mounting a tmpfs isn't allowed here")
-    try:
+    with small_disk(home / "disk", "12m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def _fill(path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 from torture import processes
 
 from charnn import files
@@ -105,26 +106,19 @@ def test_a_limit_on_file_sizes_is_an_error_that_names_the_file(old: Path) -> Non
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
-    if mount.returncode:
-        pytest.skip("mounting a tmpfs isn't allowed here")
-    try:
+    with small_disk(tmp_path / "disk", "1m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_keeps_the_old_file(small_disk: Path) -> None:
-    path = small_disk / "file"
+def test_a_full_disk_keeps_the_old_file(disk: Path) -> None:
+    path = disk / "file"
     write_atomically(path, [bytes(BIG // 2)])
     with pytest.raises(CharnnError, match=f"cannot write {path}: No space left on device"):
         write_atomically(path, [b"x" * BIG])
     assert path.read_bytes() == bytes(BIG // 2)
-    assert list(small_disk.iterdir()) == [path]
+    assert list(disk.iterdir()) == [path]
 
 
 def test_leftovers_go_and_everything_else_stays(tmp_path: Path) -> None:
@@ -157,10 +151,10 @@ def test_a_folder_below_a_file_is_refused(old: Path) -> None:
     assert str(caught.value) == f"cannot write to {old / 'run'}: Not a directory"
 
 
-def test_a_read_only_folder_is_refused(small_disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    with pytest.raises(CharnnError, match=f"cannot write to {small_disk}: Read-only file system"):
-        make_writable_folder(small_disk)
+def test_a_read_only_folder_is_refused(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    with pytest.raises(CharnnError, match=f"cannot write to {disk}: Read-only file system"):
+        make_writable_folder(disk)
 
 
 def test_room_is_required_before_it_is_needed(tmp_path: Path) -> None:

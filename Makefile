@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 # A test file stays in one process; each process has one thread, so that they don't wait for each other.
-PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+PYTEST := -m pytest --numprocesses auto --dist loadfile
+test coverage test-lowest: export OMP_NUM_THREADS = 1
 UNPICKLERS := 'pickle|joblib|\bdill\b|shelve|marshal|torch\.load|\bnp\.load|numpy\.load|read_pickle'
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -18,15 +19,15 @@ demo: $(VENV)/.run
 	$(BIN)/charnn score --model checkpoints/demo "The lantern burns above the sea." "Sea the above burns lantern the."
 
 test: $(VENV)/.dev
-	$(PYTEST)
+	$(BIN)/python $(PYTEST)
 
 # The same, with the lines and branches of charnn/ that no test reaches; fails under 95 %.
 coverage: $(VENV)/.dev
-	$(PYTEST) --cov
+	$(BIN)/python $(PYTEST) --cov
 
 # The same with the oldest libraries that pyproject.toml allows.
 test-lowest: $(LOWEST)/.dev
-	$(LOWEST)/bin/python -m pytest
+	$(LOWEST)/bin/python $(PYTEST)
 
 # Lint, format, types, and that nothing unpickles: what CI asks before the tests.
 check: $(VENV)/.dev

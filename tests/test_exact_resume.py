@@ -37,6 +37,7 @@ CELLS = {
     "ngrams": {"cell": "lstm", "embedding": 4, "ngrams": 3, "ngram_rows": 16, "ngram_dropout": 0.5, **DEEP},
 }
 CELLS["bidirectional"] = {**CELLS["ngrams"], "bidirectional": True}
+CELLS["side by side"] = {**CELLS["bidirectional"], "layers": 1, "threads": 2}
 BUDGETS = {"steps": {"steps": STEPS}, "epochs": {"epochs": 2.2}}
 LSTM = {**BUDGETS["steps"], **CELLS["lstm"]}
 

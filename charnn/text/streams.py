@@ -76,7 +76,7 @@ def _decompressed(suffix: str, raw: BinaryIO) -> BinaryIO:
 
 def _members(source: Source, raw: BinaryIO, chunk_size: int) -> Iterator[tuple[str, Iterator[bytes]]]:
     with _seekable(raw) as file, zipfile.ZipFile(file) as archive:
-        members = [m for m in archive.infolist() if not m.is_dir() and not S_ISLNK(m.external_attr >> 16)]
+        members = [m for m in archive.infolist() if _is_file(m)]
         for member in sorted(members, key=lambda member: member.filename):
             name = f"{source.name}/{member.filename}"
             try:
@@ -88,6 +88,11 @@ def _members(source: Source, raw: BinaryIO, chunk_size: int) -> Iterator[tuple[s
                 if b"\0" not in start:
                     stream.seek(0)
                     yield name, _chunks(source, cast(BinaryIO, stream), chunk_size)
+
+
+def _is_file(member: zipfile.ZipInfo) -> bool:
+    """Neither a folder nor a link nor without a name."""
+    return bool(member.filename) and not member.is_dir() and not S_ISLNK(member.external_attr >> 16)
 
 
 @contextmanager

@@ -60,16 +60,20 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 
 def make(numbers: Random) -> bytes:
     suffix = numbers.choice((".txt", ".txt", *PACKED))
-    content = PACKED[suffix](_text(numbers))
+    texts = [_text(numbers)]
     if suffix not in (".txt", ".zip") and numbers.random() < 0.2:
-        content += PACKED[suffix](_text(numbers))
-    if numbers.random() < 0.7:
+        texts.append(_text(numbers))
+    content = b"".join(map(PACKED[suffix], texts))
+    is_mutated = numbers.random() < 0.7
+    if is_mutated:
         content = mutated_bytes(numbers, content)
     errors, chunk = (
         numbers.choice(("strict", "replace")),
         numbers.choice((1, 7, 100, 1000, 4096, 1 << 18, 1 << 18)),
     )
-    return f"{suffix} {errors} {max(chunk, len(content) // 500)}\n".encode() + content
+    unpacked = 1_000_000 if is_mutated and suffix != ".txt" else sum(map(len, texts))  # as much as it may be
+    enough = max(len(content), unpacked) // 5_000  # thousands of chunks, not millions
+    return f"{suffix} {errors} {max(chunk, enough)}\n".encode() + content
 
 
 def _text(numbers: Random) -> bytes:

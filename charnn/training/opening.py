@@ -19,7 +19,7 @@ from charnn.training.planner import Clock
 from charnn.training.recipe import Situation, choose, choose_budget
 from charnn.training.resumption import continued_config
 from charnn.training.session import Session, Wish, versions
-from charnn.training.stored import StoredRun, require_fit, stored_config, stored_run
+from charnn.training.stored import StoredRun, require_fit, require_its_corpus, stored_config, stored_run
 
 READING_SHARE = 0.1  # of a timed budget; a longer reading doesn't count against it
 
@@ -56,6 +56,7 @@ def _restarted_session(wish: Wish, folder: RunFolder) -> Session:
     stored = stored_config(start.get("config"), folder.path)
     config = _on_this_machine(continued_config(stored, _sources(wish), wish.options))
     opened = _Opened(config.data, _base_model(config.init_from), wish)
+    require_its_corpus(folder.path, config, opened.corpus)
     return _session(
         wish, folder, config, opened, ["no state was saved yet: the run starts from its beginning"]
     )

@@ -14,7 +14,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _RANGES: dict[str, tuple[float, float]] = {  # least, and what it must stay below
     "max_vocab": (2, inf),
+    "minutes": (0, 1e9),  # millennia
     "steps": (1, 2**62),
+    "epochs": (0, 1e9),
     "layers": (1, 65),
     "hidden": (1, 65_537),
     "embedding": (0, 65_537),
@@ -24,14 +26,15 @@ _RANGES: dict[str, tuple[float, float]] = {  # least, and what it must stay belo
     "dropout": (0, 1),
     "batch_size": (1, 2**20),
     "seq_length": (1, 2**20),
+    "lr": (0, 1e6),
     "clip": (0, inf),
-    "weight_decay": (0, inf),
+    "weight_decay": (0, 1e6),
     "val_fraction": (0, 1),
     "threads": (1, 4097),
     "seed": (0, 2**63),
     "keep": (1, inf),
 }
-_POSITIVE = ("minutes", "epochs", "lr")
+_POSITIVE = ("minutes", "epochs", "lr")  # and not 0
 _TEXTS = ("out", "val", "init_from", "device")
 
 
@@ -49,10 +52,10 @@ def check_options(options: TrainOptions) -> None:
             raise InputError(f"{option_name(name)} {value!r}: give a name")
         if name in _CHOICES and value not in _CHOICES[name]:
             raise InputError(f"{option_name(name)} {value!r} is unknown; use {', '.join(_CHOICES[name])}")
+        if name in _POSITIVE and not _number(name, value) > 0:
+            raise InputError(f"{option_name(name)} {value}: give a number above 0")
         if name in _RANGES:
             _check_range(name, value, *_RANGES[name])
-        if name in _POSITIVE and not (isfinite(_number(name, value)) and _number(name, value) > 0):
-            raise InputError(f"{option_name(name)} {value}: give a number above 0")
     if not isinstance(options.get("bidirectional", False), bool):
         raise InputError(f"--bidirectional {options['bidirectional']!r}: give true or false")
     if "nonlinearity" in options and options.get("cell") != "rnn":

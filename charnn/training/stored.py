@@ -7,7 +7,7 @@ from pathlib import Path
 from re import fullmatch
 from typing import cast
 
-from charnn.config import TrainConfig, TrainOptions
+from charnn.config import Budget, TrainConfig, TrainOptions
 from charnn.errors import InputError, ModelFileError
 from charnn.model.shapes import inconsistency, weight_shapes
 from charnn.storage.states import StoredState
@@ -57,9 +57,7 @@ def require_fit(state: StoredState, config: TrainConfig, corpus: Corpus) -> None
     What is allocated next is then no larger than what was read.
     """
     with _believed(state):
-        sizes = config.optim.batch_size, config.optim.seq_length
-        _require(fit(len(corpus.train), *sizes) == sizes, "batch")
-        _require(len(corpus.vocabulary) == config.model.vocab_size, "vocabulary")
+        _check_corpus(config, corpus)
         shapes = {f"network.{name}": shape for name, shape in weight_shapes(config.model).items()}
         found = {name: tuple(t.shape) for name, t in state.tensors.items() if name.startswith("network.")}
         _require(found == shapes, "weights")
@@ -85,6 +83,16 @@ def stored_config(value: object, folder: Path) -> TrainConfig:
     return config
 
 
+def require_its_corpus(folder: Path, config: TrainConfig, corpus: Corpus) -> None:
+    """Raise ModelFileError where the configuration of a run that saved no state is of another text."""
+    try:
+        _check_corpus(config, corpus)
+    except ValueError as error:
+        raise ModelFileError(
+            f"{folder} holds a run of another text ({error}); start anew with --overwrite"
+        ) from None
+
+
 @contextmanager
 def _believed(state: StoredState) -> Iterator[None]:
     """States may come from strangers: whatever is wrong with one is said in one line."""
@@ -107,11 +115,22 @@ def _check_config(config: TrainConfig) -> None:
         raise ValueError(reason)
     _require(min(vars(config.optim).values()) >= 0, "optim")
     _require(max(config.optim.beta1, config.optim.beta2) < 1, "beta")
+    _require(config.optim.final_lr <= 1, "final_lr")
+    _require(config.model.vocab_size >= 1, "vocabulary")
+    _require(config.budget != Budget(), "budget")
+
+
+def _check_corpus(config: TrainConfig, corpus: Corpus) -> None:
+    """Raise ValueError where the configuration isn't one for this corpus."""
+    sizes = config.optim.batch_size, config.optim.seq_length
+    _require(fit(len(corpus.train), *sizes) == sizes, "batch")
+    _require(len(corpus.vocabulary) == config.model.vocab_size, "vocabulary")
 
 
 def _check_course(course: Course, step: int) -> None:
     _require(course.step == step, "step")
     _require(min(course.evaluated, course.chars, course.averaged, course.lr_scale) >= 0, "course")
+    _require(course.lr_scale <= 1, "lr_scale")
     for plan in course.plans:
         _require(min(plan.step, plan.steps) >= 0 and min(plan.eval_every, plan.log_every) >= 1, "plan")
         _require(0 <= plan.progress <= 1 and (plan.chars_per_second or 0) >= 0, "plan")

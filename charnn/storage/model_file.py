@@ -67,19 +67,12 @@ def model_path(path: Path) -> Path:
 
     Raises ModelFileError where a run's model is a link to somewhere else: a run from a stranger may hold one.
     """
-    if not _is_folder(path):
+    if not os.path.isdir(path):  # noqa: PTH112 - pathlib raises for a name that is too long
         return path
     file = path / MODEL_FILE
     if file.is_symlink() and file.resolve().parent != path.resolve():
         raise ModelFileError(f"{file} is a link out of its run: name the model's file itself")
     return file
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name that is too long; reading it says so
-        return False
 
 
 def write_model(path: Path, model: ModelFile) -> None:

@@ -1,7 +1,7 @@
 """What a run left behind to go on from. It may come from a stranger: nothing is believed before it is checked."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from re import fullmatch
@@ -73,35 +73,30 @@ def restore(trainer: Trainer, state: StoredState) -> None:
 
 def stored_config(value: object, folder: Path) -> TrainConfig:
     """The configuration in a run's metrics. Raises ModelFileError when what stands there isn't one."""
-    try:
+    with _refused(f"{folder} holds a run whose configuration can't be read (", "); start anew"):
         config = read_as(TrainConfig, value, "config")
         _check_config(config)
-    except (ValueError, InputError) as error:
-        raise ModelFileError(
-            f"{folder} holds a run whose configuration can't be read ({error}); start anew"
-        ) from None
-    return config
+        return config
 
 
 def require_its_corpus(folder: Path, config: TrainConfig, corpus: Corpus) -> None:
     """Raise ModelFileError where the configuration of a run that saved no state is of another text."""
-    try:
+    with _refused(f"{folder} holds a run of another text (", "); start anew with --overwrite"):
         _check_corpus(config, corpus)
-    except ValueError as error:
-        raise ModelFileError(
-            f"{folder} holds a run of another text ({error}); start anew with --overwrite"
-        ) from None
+
+
+def _believed(state: StoredState) -> AbstractContextManager[None]:
+    """States may come from strangers: whatever is wrong with one is said in one line."""
+    return _refused(f"the state {state.path} can't be resumed: ", "; remove it to go on from the one before")
 
 
 @contextmanager
-def _believed(state: StoredState) -> Iterator[None]:
-    """States may come from strangers: whatever is wrong with one is said in one line."""
+def _refused(before: str, after: str) -> Iterator[None]:
+    """Turn what is found wrong into a ModelFileError, between these words."""
     try:
         yield
     except (ValueError, InputError) as error:
-        raise ModelFileError(
-            f"the state {state.path} can't be resumed: {error}; remove it to go on from the one before"
-        ) from None
+        raise ModelFileError(f"{before}{error}{after}") from None
 
 
 def _check_config(config: TrainConfig) -> None:

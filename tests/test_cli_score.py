@@ -3,19 +3,14 @@
 import json
 import math
 import re
-import shutil
 import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from cli import CHARNN, environment, in_process, in_terminal, piped
 from helpers import ALPHABET, random_model, written
-from hypothesis import given
-from hypothesis import strategies as st
 
 import charnn
-from charnn.cli.inputs import bursts_of, read_pieces
 from charnn.config import ModelConfig
 from charnn.errors import InputError, UnknownCharacterError
 from charnn.inference import scorer
@@ -245,83 +240,6 @@ def test_totals_of_a_file_are_said(notes, file, model):
     assert "total: 21 characters" in notes("--whole", "-f", file)
 
 
-class Page(HTMLParser):
-    """The characters of a page, each with its class and title; everything that the page would load."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.spans, self.loads, self.text = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        if tag == "span" and "title" in attrs:
-            self.spans.append((attrs["class"], attrs["title"]))
-        self.loads += [value for name, value in attrs.items() if name in ("src", "href")]
-        self.loads += [tag] if tag in ("script", "link", "img", "iframe") else []
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
-def test_the_page_needs_nothing_from_elsewhere_and_says_everything(score, tmp_path):
-    path = tmp_path / "page.html"
-    out = score("To be", "not", "--html", str(path))
-    assert out == score("To be", "not")
-    page = Page(path.read_text())
-    assert not page.loads and len(page.spans) == 8
-    bits = json_lines(score("To be", "--json", "--chars"))[0]["surprisal_bits"]
-    assert [title.split(" bits")[0] for _, title in page.spans[:5]] == [f"{b:.2f}" for b in bits]
-    assert "under 1" in page.text and "8 or more" in page.text
-    score("To be", "--top", "2", "--html", str(path))
-    assert "likeliest: " in Page(path.read_text()).spans[0][1]
-
-
-def test_the_page_escapes_what_texts_hold(tmp_path, capsys):
-    characters = "\n<script>&\"'/\x1b\x00\u202ealert()"
-    characters = "".join(dict.fromkeys(characters))
-    config = ModelConfig(vocab_size=len(characters), hidden=4)
-    model = str(written(tmp_path, random_model(config, characters=characters)))
-    page = tmp_path / "page.html"
-    in_process(
-        capsys, "score", "-m", model, "<script>alert()</script>&\"'\x1b\x00\u202e", "--html", str(page)
-    )
-    text = page.read_text()
-    assert "<script" not in text and not set(text) & set("\x1b\x00\u202e")
-    assert "".join(Page(text).text).count("<") == 2
-
-
-def test_the_page_of_a_whole_file_holds_its_text_once(score, file, tmp_path):
-    path = tmp_path / "page.html"
-    score("--whole", "-f", file, "--html", str(path), "--json")
-    text = path.read_text()
-    assert len(Page(text).spans) == 21 and text.count("<pre>") == text.count("</pre>") == 1
-
-
-def test_an_error_leaves_no_page(score, tmp_path):
-    with pytest.raises(UnknownCharacterError):
-        score("ab", "日", "--html", str(tmp_path / "page.html"))
-    assert list(tmp_path.iterdir()) == []
-
-
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "firefox"))), None
-)
-
-
-@pytest.mark.skipif(BROWSER is None or "firefox" in BROWSER, reason="no Chromium on this machine")
-def test_a_browser_opens_the_page(score, tmp_path):
-    path = tmp_path / "page.html"
-    score("To be", "--html", str(path))
-    ended = subprocess.run(
-        [BROWSER, "--headless", "--no-sandbox", "--dump-dom", path.as_uri()],
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
-    assert ended.stdout.count(b"title=") == 5
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -345,30 +263,6 @@ def test_what_is_not_utf8_is_named_with_its_offset(score, tmp_path):
     for more in ([], ["--whole"]):
         with pytest.raises(InputError, match="0xE9 at offset 3"):
             score("-f", str(path), *more)
-
-
-@given(st.binary(max_size=30), st.integers(1, 7))
-def test_pieces_of_any_size_are_the_text(tmp_path_factory, data, size):
-    path = tmp_path_factory.getbasetemp() / "pieces.txt"
-    path.write_bytes(data)
-    try:
-        expected = data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        with pytest.raises(InputError, match=f"offset {error.start};"):
-            list(read_pieces(str(path), size))
-    else:
-        assert "".join(read_pieces(str(path), size)) == expected
-
-
-@given(st.lists(st.text("ab\r\n", max_size=5)))
-def test_lines_are_the_same_however_the_text_is_cut(pieces):
-    text = "".join(pieces)
-    expected = [line.removesuffix("\r") for line in text.split("\n")]
-    if not text or text.endswith("\n"):
-        expected.pop()
-    bursts = list(bursts_of(pieces))
-    assert [line for burst in bursts for line in burst] == expected
-    assert all(bursts)
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])

@@ -164,7 +164,7 @@ class FillConfig:
     count: int = 5
     max_length: int = 12
     temperature: float = 0.0
-    beam: int = 100
+    beam: int = 400
     lookahead: int = 32
 
 

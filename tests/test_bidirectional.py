@@ -20,7 +20,7 @@ from charnn.storage import model_file
 from charnn.storage.halves import halves
 from charnn.storage.model_file import ModelFile, read_model
 from charnn.text.vocab import Vocabulary
-from charnn.training.objective import window_loss, window_nats
+from charnn.training.objective import JOINT_WEIGHT, window_loss, window_nats
 
 KINDS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
 INPUTS = ({"embedding": 0}, {"embedding": 3}, {"embedding": 3, "ngrams": 3, "ngram_rows": 16})
@@ -226,7 +226,8 @@ def test_three_losses_are_lowered_and_the_joint_one_is_reported(config):
     found, after = network.predictions(TEXT, state)
     joint, forward, backward = (float(nats(logits, TEXT[1:])) for logits in found)
     assert float(loss.reported.detach()) == pytest.approx(joint, rel=1e-5)
-    assert float(loss.trained.detach()) == pytest.approx((joint + forward + backward) / 3, rel=1e-5)
+    trained = JOINT_WEIGHT * joint + (1 - JOINT_WEIGHT) * (forward + backward) / 2
+    assert float(loss.trained.detach()) == pytest.approx(trained, rel=1e-5)
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(loss.after, after, strict=True))
     loss.trained.backward()
     assert all(parameter.grad is not None for parameter in network.parameters())

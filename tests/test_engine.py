@@ -1,5 +1,7 @@
 """The NumPy engine against the textbook's equations."""
 
+import ctypes
+
 import numpy as np
 import pytest
 import textbook
@@ -52,6 +54,25 @@ def test_streams_of_a_batch_do_not_meet(config):
     for stream in range(3):
         alone = stepped_logits(engine, texts[:, stream])
         np.testing.assert_allclose(together[:, stream], alone[:, 0], rtol=1e-5, atol=1e-5)
+
+
+def test_what_lies_in_memory_raises_no_alarm():
+    """OpenBLAS's small products compute on lanes that aren't theirs; here those hold signalling NaNs."""
+    config = ModelConfig(vocab_size=7, hidden=5)
+    engine = Engine(config, random_model(config).weights)
+    hidden, place = np.ones((1, 5), np.float32), engine.initial()
+    strew_signalling_nans()
+    assert np.isfinite(engine.logits(hidden)).all()
+    strew_signalling_nans()
+    assert np.isfinite(engine.step(IDS[:1], place, engine.buffers())[0]).all()
+
+
+def strew_signalling_nans():
+    """Leave them on the stack, where glibc's qsort works with less than 1 kB."""
+    numbers = np.full(250, 0x7FA00000, np.uint32)
+    compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda _one, _other: 0)
+    sizes = ctypes.c_size_t(len(numbers)), ctypes.c_size_t(4)
+    ctypes.CDLL(None).qsort(ctypes.c_void_p(numbers.ctypes.data), *sizes, compare)
 
 
 def test_a_large_embedding_is_not_made_a_table(monkeypatch):

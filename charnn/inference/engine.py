@@ -14,6 +14,9 @@ from charnn.model.ngrams import BEFORE_TEXT, history
 
 Ids = NDArray[np.integer]
 
+# OpenBLAS's small products compute on lanes that aren't theirs, and NumPy warns of what it doesn't see in the result
+_no_false_alarm = np.errstate(invalid="ignore")
+
 
 class State(NamedTuple):
     """What a batch of B streams remembers. Opaque; never changed, so it may be shared and stepped twice.
@@ -64,6 +67,7 @@ class Engine:
         """Scratch space to step `batch` streams with."""
         return Buffers.of(self.config, batch)
 
+    @_no_false_alarm
     def advance(self, ids: Ids, state: State, buffers: Buffers) -> State:
         """The state after each stream has read its character; ids (B,), each in [0, V), buffers for B."""
         taps = np.concatenate([ids[None], state.recent]) if len(state.recent) else ids[None]
@@ -77,6 +81,7 @@ class Engine:
             after.append(self._cell_step(layer, buffers, before))
         return State(tuple(after), taps[:-1])
 
+    @_no_false_alarm
     def logits(self, hidden: Array) -> Array:
         """What the output layer makes of hidden states (N, H): (N, V)."""
         product: Array = hidden.dot(self._output_weight)

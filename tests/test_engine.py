@@ -1,10 +1,13 @@
 """The NumPy engine against the textbook's equations."""
 
-import ctypes
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import textbook
+from cli import ROOT, environment
 from helpers import random_model
 
 from charnn.config import ModelConfig
@@ -58,21 +61,31 @@ def test_streams_of_a_batch_do_not_meet(config):
 
 def test_what_lies_in_memory_raises_no_alarm():
     """OpenBLAS's small products compute on lanes that aren't theirs; here those hold signalling NaNs."""
-    config = ModelConfig(vocab_size=7, hidden=5)
-    engine = Engine(config, random_model(config).weights)
-    hidden, place = np.ones((1, 5), np.float32), engine.initial()
-    strew_signalling_nans()
-    assert np.isfinite(engine.logits(hidden)).all()
-    strew_signalling_nans()
-    assert np.isfinite(engine.step(IDS[:1], place, engine.buffers())[0]).all()
+    script = """
+import ctypes
+import numpy as np
+from helpers import random_model
+from charnn.config import ModelConfig
+from charnn.inference.engine import Engine
 
-
-def strew_signalling_nans():
-    """Leave them on the stack, where glibc's qsort works with less than 1 kB."""
-    numbers = np.full(250, 0x7FA00000, np.uint32)
-    compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda _one, _other: 0)
-    sizes = ctypes.c_size_t(len(numbers)), ctypes.c_size_t(4)
-    ctypes.CDLL(None).qsort(ctypes.c_void_p(numbers.ctypes.data), *sizes, compare)
+qsort = ctypes.CDLL(None).qsort  # glibc's works on the stack with less than 1 kB: it leaves there what it sorts
+compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda _one, _other: 0)
+signalling_nans = np.full(250, 0x7FA00000, np.uint32)
+config = ModelConfig(vocab_size=7, hidden=5)
+engine, hidden = Engine(config, random_model(config).weights), np.ones((1, 5), np.float32)
+for _ in range(5):
+    qsort(ctypes.c_void_p(signalling_nans.ctypes.data), ctypes.c_size_t(250), ctypes.c_size_t(4), compare)
+    logits = engine.logits(hidden)
+    assert np.isfinite(logits).all()
+"""
+    paths = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
+    ended = subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", script],
+        env=environment(PYTHONPATH=paths),
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_a_large_embedding_is_not_made_a_table(monkeypatch):

@@ -17,8 +17,7 @@ Ids = NDArray[np.integer]
 
 # OpenBLAS's small products compute on lanes that aren't theirs, and NumPy warns of what no result shows. Its errstate
 # would do as well, but costs 4 % of a step.
-FALSE_ALARM = "invalid value encountered in dot"
-warnings.filterwarnings("ignore", FALSE_ALARM, RuntimeWarning, r"charnn\.inference\.")
+warnings.filterwarnings("ignore", "invalid value encountered in dot", RuntimeWarning, r"charnn\.inference\.")
 
 
 class State(NamedTuple):

@@ -30,7 +30,7 @@ def write_corpus(path: Path, alphabet: str, megabytes: int) -> Path:
 
 
 def compare_speed(name: str, path: Path) -> None:
-    from charnn.text.encode import encode_text
+    from charnn.data.encode import encode_text
 
     ours = speed(lambda: encode_text([str(path)]), path)
     plain = speed(lambda: encode_plainly(path), path)

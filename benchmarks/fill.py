@@ -19,7 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `charnn` itself does
 
 from charnn import Filler, held_out, load_filler
 from charnn.bundled import bundled_corpus, bundled_model
-from charnn.inference.parallel import in_order
+from charnn.inference.thread_pool import in_order
 
 CORPUS = Path(__file__).parents[2] / "shared/corpora/tinyshakespeare.txt"
 WORD = re.compile(r"(?<![\w'])[A-Za-z]{3,8}(?![\w'])")

@@ -155,9 +155,9 @@ def random_model(folder: Path, layers: int) -> Path:
     import numpy as np
 
     from charnn.config import ModelConfig
+    from charnn.data.vocab import Vocabulary
     from charnn.model.shapes import weight_shapes
     from charnn.storage.model_file import ModelFile, write_model
-    from charnn.text.vocab import Vocabulary
 
     path = folder / f"{layers}.safetensors"
     if not path.exists():

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 from charnn.version import __version__
 
 if TYPE_CHECKING:
-    from charnn.inference.fill import Filled, Filler, load_filler
-    from charnn.inference.gradients import GradientNorms, gradient_norms
-    from charnn.inference.memory import MemoryCurve, memory_curve
+    from charnn.analysis.gradients import GradientNorms, gradient_norms
+    from charnn.analysis.memory import MemoryCurve, memory_curve
+    from charnn.data.held_out import held_out
+    from charnn.inference.infill import Filled, Filler, load_filler
     from charnn.inference.model import Model, load
     from charnn.library import Run, train
     from charnn.storage.description import Description, describe
-    from charnn.text.held_out import held_out
 
 __all__ = [
     "Description",
@@ -32,20 +32,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Filled": "charnn.inference.fill",
-    "Filler": "charnn.inference.fill",
-    "load_filler": "charnn.inference.fill",
+    "Filled": "charnn.inference.infill",
+    "Filler": "charnn.inference.infill",
+    "load_filler": "charnn.inference.infill",
     "Model": "charnn.inference.model",
     "load": "charnn.inference.model",
     "Run": "charnn.library",
     "train": "charnn.library",
     "Description": "charnn.storage.description",
     "describe": "charnn.storage.description",
-    "held_out": "charnn.text.held_out",
-    "GradientNorms": "charnn.inference.gradients",
-    "gradient_norms": "charnn.inference.gradients",
-    "MemoryCurve": "charnn.inference.memory",
-    "memory_curve": "charnn.inference.memory",
+    "held_out": "charnn.data.held_out",
+    "GradientNorms": "charnn.analysis.gradients",
+    "gradient_norms": "charnn.analysis.gradients",
+    "MemoryCurve": "charnn.analysis.memory",
+    "memory_curve": "charnn.analysis.memory",
 }
 
 

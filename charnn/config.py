@@ -14,7 +14,7 @@ GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
 DEFAULT_MINUTES = 10.0
 MAX_VALIDATION = 1_000_000  # characters; only the default fraction is capped
-VALIDATION_LANES = 8
+VALIDATION_STREAMS = 8
 GRADIENT_LAGS = 200  # steps back, of `inspect gradients`
 GRADIENT_WINDOWS = 64  # averaged over
 MEMORY_LONGEST = 1024  # characters of history, of `inspect memory`

@@ -10,9 +10,9 @@ from typing import Unpack, cast
 from charnn.config import TrainOptions
 from charnn.errors import InputError
 from charnn.inference.model import Model, load
-from charnn.training.claim import absolute_options, claimed
-from charnn.training.events import Event, Finished, Prepared
+from charnn.training.events import Event, Finished, RunSummary
 from charnn.training.options import check_options
+from charnn.training.run_lock import absolute_options, lock_run
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def train(
     folder = ""
     named = cast(TrainOptions, {n: str(v) if isinstance(v, Path) else v for n, v in options.items()})
     for event in train_events([str(source) for source in corpus], named):
-        if isinstance(event, Prepared):
+        if isinstance(event, RunSummary):
             folder = event.folder
         if isinstance(event, Finished):
             finished = event
@@ -69,12 +69,12 @@ def train_events(
     `started` is the moment a budget in minutes counts from, on time.monotonic's scale (default: now).
     """
     check_options(options)
-    with claimed(corpus, options) as claim:
+    with lock_run(corpus, options) as run_lock:
         # waiting threads spin for moments only: spinning longer makes a busy machine several times slower
         os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+        from charnn.training.context import TrainRequest
         from charnn.training.run import run_events  # torch
-        from charnn.training.session import Wish
 
         begun = time.monotonic() if started is None else started
-        wish = Wish(corpus, absolute_options(options), begun, pending_signal, on_read)
-        yield from run_events(wish, claim, dry_run=dry_run)
+        request = TrainRequest(corpus, absolute_options(options), begun, pending_signal, on_read)
+        yield from run_events(request, run_lock, dry_run=dry_run)

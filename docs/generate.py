@@ -10,7 +10,7 @@ import typer
 from charnn.cli.app import app
 from charnn.config import DataConfig, TrainOptions
 from charnn.files import write_atomically
-from charnn.training.recipe import Situation, choose
+from charnn.training.recipe import RecipeInputs, choose
 
 FOLDER = Path(__file__).parent
 WIDTH = 78  # what help is wrapped at on a terminal of 80 columns or more
@@ -62,8 +62,8 @@ def _choice(name: str, chars: int) -> str:
     """The rows of a text."""
     rows = []
     for minutes in MINUTES:
-        situation = Situation(chars, vocab_size=65, gflops=GFLOPS)
-        config = choose(TrainOptions(minutes=minutes), DataConfig(), situation)
+        inputs = RecipeInputs(chars, vocab_size=65, gflops=GFLOPS)
+        config = choose(TrainOptions(minutes=minutes), DataConfig(), inputs)
         model, optim = config.model, config.optim
         cells = [
             f"{name}, {chars:,}",

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from charnn.config import ModelConfig
+from charnn.data.vocab import Vocabulary
 from charnn.inference.model import Model
 from charnn.model.shapes import weight_shapes
 from charnn.storage.model_file import ModelFile, write_model
-from charnn.text.vocab import Vocabulary
 
 ALPHABET = "\n abcdefghijklmnopqrstuvwxyz,.'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:;!?"
 

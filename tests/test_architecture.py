@@ -12,10 +12,11 @@ PACKAGE = Path(__file__).parent.parent / "charnn"
 FLOORS = [
     {"version", "errors", "bundled", "clock"},
     {"config", "files"},
-    {"text"},
+    {"data"},
     {"model"},
     {"storage"},
     {"inference"},
+    {"analysis"},
     {"training"},
     {"library"},
     {"__init__"},

@@ -8,7 +8,7 @@ from helpers import ALPHABET, random_model, written
 
 from benchmarks import fill
 from charnn.config import ModelConfig
-from charnn.inference.fill import Filled
+from charnn.inference.infill import Filled
 
 TEXT = "Some words, it's said, are as long as others; 4ever an unforgettable moon.\n" * 30
 WORDS = {"Some", "words", "said", "are", "long", "others", "moon"}

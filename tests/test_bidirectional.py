@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from charnn.config import ModelConfig
+from charnn.data.vocab import Vocabulary
 from charnn.errors import ModelFileError
 from charnn.inference.engine import Engine
 from charnn.inference.model import load
@@ -17,10 +18,9 @@ from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
 from charnn.model.shapes import dense_parameters, parameter_count, weight_shapes
 from charnn.storage import model_file
-from charnn.storage.halves import halves
+from charnn.storage.directions import directions
 from charnn.storage.model_file import ModelFile, read_model
-from charnn.text.vocab import Vocabulary
-from charnn.training.objective import JOINT_WEIGHT, window_loss, window_nats
+from charnn.training.objective import JOINT_WEIGHT, batch_loss, batch_nats
 
 KINDS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
 INPUTS = ({"embedding": 0}, {"embedding": 3}, {"embedding": 3, "ngrams": 3, "ngram_rows": 16})
@@ -159,7 +159,9 @@ def test_the_numpy_engine_of_each_half_agrees(config, tmp_path):
     found, _ = network.predictions(TEXT[:, :1], network.initial_state(1))
     texts = (TEXT[:-1, 0], TEXT.flip(0)[:-2, 0])
     expected = (found.forward[:, 0], found.backward[:-1, 0].flip(0))
-    for half, ids, logits in zip(halves(read_model(written(tmp_path, stored))), texts, expected, strict=True):
+    for half, ids, logits in zip(
+        directions(read_model(written(tmp_path, stored))), texts, expected, strict=True
+    ):
         engine = Engine(half.config, half.weights)
         state, buffers = engine.initial(), engine.buffers()
         for i, row in zip(ids.numpy(), logits, strict=True):
@@ -176,7 +178,7 @@ def test_what_is_written_comes_back_and_its_halves_are_models(tmp_path):
     read = read_model(written(tmp_path, stored))
     assert read.config == NGRAMS
     assert read.weights.keys() == weight_shapes(NGRAMS).keys()
-    forward, backward = halves(read)
+    forward, backward = directions(read)
     for half, prefix in ((forward, "forward_network."), (backward, "backward_network.")):
         assert half.config == replace(NGRAMS, bidirectional=False)
         assert {key: w.shape for key, w in half.weights.items()} == weight_shapes(half.config)
@@ -187,7 +189,7 @@ def test_what_is_written_comes_back_and_its_halves_are_models(tmp_path):
 
 def test_only_the_tables_stay_in_half_precision(tmp_path, monkeypatch):
     monkeypatch.setattr(model_file, "HALF_FROM", 0)
-    for half in halves(read_model(written(tmp_path, random_model(NGRAMS)))):
+    for half in directions(read_model(written(tmp_path, random_model(NGRAMS)))):
         kinds = {key: weight.dtype for key, weight in half.weights.items()}
         assert kinds.pop("ngrams.weight") == np.float16
         assert set(kinds.values()) == {np.dtype(np.float32)}
@@ -222,7 +224,7 @@ def test_it_is_not_loaded_to_sample_or_score(tmp_path):
 def test_three_losses_are_lowered_and_the_joint_one_is_reported(config):
     network = network_of(config)
     state = random_state(network)
-    loss = window_loss(network, TEXT[:-1], TEXT[1:], state)
+    loss = batch_loss(network, TEXT[:-1], TEXT[1:], state)
     found, after = network.predictions(TEXT, state)
     joint, forward, backward = (float(nats(logits, TEXT[1:])) for logits in found)
     assert float(loss.reported.detach()) == pytest.approx(joint, rel=1e-5)
@@ -235,14 +237,14 @@ def test_three_losses_are_lowered_and_the_joint_one_is_reported(config):
 
 def test_a_window_of_a_single_character():
     network = network_of(NGRAMS)
-    loss = window_loss(network, TEXT[:1], TEXT[1:2], network.initial_state(2))
+    loss = batch_loss(network, TEXT[:1], TEXT[1:2], network.initial_state(2))
     assert loss.trained.isfinite()
 
 
 def test_validation_measures_the_joint_prediction_without_what_is_ahead():
     network = network_of(NGRAMS).eval()
     state = random_state(network)
-    found, _ = window_nats(network, TEXT, 2, state)
+    found, _ = batch_nats(network, TEXT, 2, state)
     logits = network(TEXT, state)[0][:-2]
     assert float(found.detach().mean()) == pytest.approx(float(nats(logits, TEXT[1:-2])), rel=1e-5)
 

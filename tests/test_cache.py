@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from charnn.cli.cache import cache
 from charnn.config import Errors
+from charnn.data import encode
+from charnn.data.cache import EncodedText, cache_folder, cached_texts, clear_cache, open_encoded
+from charnn.data.encode import encode_text
 from charnn.errors import CharnnError, CorpusError, InputError
-from charnn.text import encode
-from charnn.text.cache import EncodedText, cache_folder, cached_texts, clear_cache, open_encoded
-from charnn.text.encode import encode_text
 
 OLD = 1_000_000_000  # seconds; a file this old is settled
 WIDE = "".join(map(chr, range(0x4E00, 0x4E00 + 300)))
@@ -209,7 +209,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     name = write(tmp_path / "x", "0123456789" * 100_000)
     script = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        f"from charnn.text.encode import encode_text; encode_text([{str(name)!r}])"
+        f"from charnn.data.encode import encode_text; encode_text([{str(name)!r}])"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "CharnnError: cannot write the cache in" in result.stderr

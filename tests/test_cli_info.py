@@ -11,9 +11,9 @@ from training_helpers import metrics, run, write_corpus
 
 from charnn import __version__
 from charnn.bundled import bundled_model
-from charnn.cli.description import network
+from charnn.cli.info_view import network
 from charnn.config import ModelConfig
-from charnn.text.vocab import Vocabulary
+from charnn.data.vocab import Vocabulary
 
 CONFIG = ModelConfig(vocab_size=len(ALPHABET), hidden=6)
 

@@ -28,7 +28,7 @@ def model(path):
 
 @pytest.fixture
 def start(path):
-    """Start a session at its first prompt."""
+    """Start a context at its first prompt."""
     children = []
 
     def spawn(*more, **env):
@@ -110,10 +110,10 @@ def test_a_strange_character_is_named_and_the_session_goes_on(start, model):
     child.expect_exact("a" + model.sample("a", length=30, seed=4).split("\n")[0])
 
 
-@pytest.mark.parametrize("wish", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_plain_terminals_get_no_colours(path, model, wish):
+@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_plain_terminals_get_no_colours(path, model, settings):
     command = [*CHARNN[1:], "sample", "-m", path, "-i", "--seed", "3", "-l", "30"]
-    env = environment(PROMPT_TOOLKIT_NO_CPR="1", **wish)
+    env = environment(PROMPT_TOOLKIT_NO_CPR="1", **settings)
     child = pexpect.spawn(CHARNN[0], command, env=env, timeout=30, encoding="utf-8")
     child.expect(">")
     child.send("a\t\r")

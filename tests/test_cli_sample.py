@@ -12,7 +12,7 @@ from helpers import ALPHABET, random_model, written
 
 import charnn
 from charnn.cli.app import app
-from charnn.cli.sampling import _first_lines
+from charnn.cli.sample_view import _first_lines
 from charnn.config import ModelConfig, SampleConfig
 from charnn.errors import InputError, UnknownCharacterError
 
@@ -239,9 +239,9 @@ def test_colours_come_on_a_terminal_and_change_nothing_else(path):
     assert COLOUR.search(several.decode())
 
 
-@pytest.mark.parametrize("wish", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_colours_that_are_not_wanted_stay_away(path, wish):
-    shown, _ = in_terminal("sample", "-m", path, "--seed", "3", "-l", "40", "--color", **wish)
+@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_colours_that_are_not_wanted_stay_away(path, settings):
+    shown, _ = in_terminal("sample", "-m", path, "--seed", "3", "-l", "40", "--color", **settings)
     assert b"\x1b" not in shown
 
 

@@ -198,9 +198,9 @@ def test_a_whole_files_heat_map_is_its_text(paths, file):
     assert "To be\nnot to be\nzzz\n" in COLOUR.sub("", shown.decode())
 
 
-@pytest.mark.parametrize("wish", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_without_colours_a_terminal_gets_the_list(paths, wish):
-    shown, _ = in_terminal("score", "-m", paths[0], "To be", "--chars", **wish)
+@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_without_colours_a_terminal_gets_the_list(paths, settings):
+    shown, _ = in_terminal("score", "-m", paths[0], "To be", "--chars", **settings)
     assert b"\x1b" not in shown and len(shown.splitlines()) == 1 + 1 + 5 + 1
 
 

@@ -293,7 +293,7 @@ def test_quiet_says_only_errors(home: Path) -> None:
         (["--cell", "gru", "--layers", "2"], "network", "GRU 2×8, one-hot input, "),
         (["--cell", "rnn", "--nonlinearity", "relu"], "network", "RNN (relu) 1×8, "),
         (["--hidden", "12", "--embedding", "5"], "network", "LSTM 1×12, embedding of 5, "),
-        (["--batch-size", "3", "--seq-length", "10"], "batch", "3 lanes × windows of 10 characters"),
+        (["--batch-size", "3", "--seq-length", "10"], "batch", "3 streams × windows of 10 characters"),
         (["--lr", "0.5", "--clip", "2"], "optimiser", "AdamW, learning rate 0.5, clip 2, weight decay "),
         (["--weight-decay", "0.25"], "optimiser", "weight decay 0.25"),
         (["--dropout", "0.25"], "regularised", "dropout 0.25"),

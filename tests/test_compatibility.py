@@ -1,4 +1,4 @@
-"""Runs that charnn 0.1 wrote still load, sample, score, fill and resume: `tests/fixtures/0.1`, made before the redesign.
+"""Runs that charnn 0.1 wrote still load, sample, score, fill and resume: `tests/fixtures/0.1`.
 
 They were trained on the first 6,000 bytes of the bundled play, piped in, for 20 steps; the expected losses are what
 0.1 itself reached when it went on to 40.

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from charnn.config import MAX_VALIDATION, DataConfig
+from charnn.data import corpus as corpus_module
+from charnn.data.cache import clear_cache
+from charnn.data.corpus import Corpus, TokenView, open_corpus
+from charnn.data.vocab import Vocabulary
 from charnn.errors import CorpusError, InputError
-from charnn.text import corpus as corpus_module
-from charnn.text.cache import clear_cache
-from charnn.text.corpus import Corpus, Part, open_corpus
-from charnn.text.vocab import Vocabulary
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def data_of(folder: Path, text: str, **options: Any) -> DataConfig:
     return DataConfig(sources=(str(folder / "corpus.txt"),), **options)
 
 
-def text_of(corpus: Corpus, part: Part | None) -> str:
+def text_of(corpus: Corpus, part: TokenView | None) -> str:
     assert part is not None
     return corpus.vocabulary.decode(part.read(0, len(part)))
 
@@ -157,7 +157,7 @@ def test_pages_of_a_large_map_are_given_back_and_read_again(
 
 def test_reading_a_corpus_imports_no_torch(tmp_path: Path) -> None:
     script = (
-        "import sys; from charnn.config import DataConfig; from charnn.text.corpus import open_corpus\n"
+        "import sys; from charnn.config import DataConfig; from charnn.data.corpus import open_corpus\n"
         f"open_corpus({data_of(tmp_path, 'abc' * 10)!r}); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, env=dict(os.environ))
@@ -171,7 +171,7 @@ def test_peak_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
         wide = "".join(map(chr, range(0x400, 0x600)))
         (tmp_path / "x").write_text("ab" * (size // 4) + wide + "é" * (size // 4), encoding="utf-8")
         script = (
-            "from charnn.text.encode import encode_text\n"
+            "from charnn.data.encode import encode_text\n"
             f"encode_text([{str(tmp_path / 'x')!r}])\n"
             "status = open('/proc/self/status').read()\n"  # getrusage's peak is the forking process's too
             "print(int(status.partition('VmHWM:')[2].split()[0]) // 1024)"

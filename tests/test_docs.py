@@ -14,12 +14,12 @@ from helpers import random_model, written
 
 from charnn.bundled import bundled_model
 from charnn.config import ModelConfig
+from charnn.data.batches import BatchStream
+from charnn.data.corpus import TokenView
+from charnn.data.vocab import Vocabulary
 from charnn.inference.model import load
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.storage.model_file import BOUNDS, MAX_HEADER
-from charnn.text.corpus import Part
-from charnn.text.lanes import Lanes
-from charnn.text.vocab import Vocabulary
 from charnn.training import optimizer, recipe
 from docs import generate
 
@@ -137,8 +137,8 @@ def test_the_drawing_of_windows_is_what_the_lanes_hold() -> None:
     rows = [[word for word in line.split() if len(word) == 1][:9] for line in drawing.splitlines()[1:]]
     drawn = ["".join(row).replace("·", " ") for row in rows]
     vocabulary = Vocabulary(" ,Tbenort")
-    lanes = Lanes(Part(vocabulary.encode("To be, or not to be"), np.arange(len(vocabulary))), 2, 3)
-    windows = [lanes.window(i) for i in range(lanes.windows_per_epoch)]
+    lanes = BatchStream(TokenView(vocabulary.encode("To be, or not to be"), np.arange(len(vocabulary))), 2, 3)
+    windows = [lanes.batch(i) for i in range(lanes.batches_per_epoch)]
     for lane in range(2):
         assert drawn[lane] == "".join(vocabulary.decode(window.inputs[:, lane]) for window in windows)
         assert drawn[2 + lane] == "".join(vocabulary.decode(window.targets[:, lane]) for window in windows)

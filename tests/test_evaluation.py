@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from charnn.config import ModelConfig
+from charnn.data.corpus import TokenView
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
-from charnn.text.corpus import Part
 from charnn.training import evaluation, objective
 from charnn.training.evaluation import evaluate
 
@@ -33,22 +33,22 @@ def text(n: int) -> np.ndarray:
     return np.random.default_rng(n).integers(0, 7, n)
 
 
-def part_of(ids: np.ndarray) -> Part:
-    return Part(ids, np.arange(7))
+def part_of(ids: np.ndarray) -> TokenView:
+    return TokenView(ids, np.arange(7))
 
 
 @torch.no_grad()
 def naive(network: Network, ids: np.ndarray) -> float:
-    """Mean −log p of all but the first character: lane by lane, one character at a time."""
+    """Mean −log p of all but the first character: stream by stream, one character at a time."""
     predictions = len(ids) - 1
-    lanes = min(8, predictions)
-    length = predictions // lanes
+    streams = min(8, predictions)
+    length = predictions // streams
     network = network.eval()
     total = 0.0
-    for lane in range(lanes):
-        end = predictions if lane == lanes - 1 else (lane + 1) * length
+    for stream in range(streams):
+        end = predictions if stream == streams - 1 else (stream + 1) * length
         state = network.initial_state(1)
-        for place in range(lane * length, end):
+        for place in range(stream * length, end):
             logits, state = network(torch.tensor([[ids[place]]]), state)
             total -= float(logits.double().log_softmax(-1)[0, 0, ids[place + 1]])
     return total / predictions
@@ -71,21 +71,21 @@ def test_of_every_cell(cell, nonlinearity, monkeypatch):
 
 @torch.no_grad()
 def naive_from_both_sides(network: BidirectionalNetwork, ids: np.ndarray, window: int, ahead: int) -> float:
-    """Mean −log p, each character on its own: the lane before it; its window and `ahead` more after it."""
+    """Mean −log p, each character on its own: the stream before it; its window and `ahead` more after it."""
     predictions = len(ids) - 1
-    lanes = min(8, predictions)
-    length = predictions // lanes
+    streams = min(8, predictions)
+    length = predictions // streams
     total = 0.0
-    for lane in range(lanes):
-        last = predictions if lane == lanes - 1 else (lane + 1) * length
-        for place in range(lane * length + 1, last + 1):
-            index = place - 1 - lane * length
+    for stream in range(streams):
+        last = predictions if stream == streams - 1 else (stream + 1) * length
+        for place in range(stream * length + 1, last + 1):
+            index = place - 1 - stream * length
             if index < length:
                 end = min((index // window + 1) * window, length)
-                end += lane * length + min(ahead, predictions - (lanes - 1) * length - end)
+                end += stream * length + min(ahead, predictions - (streams - 1) * length - end)
             else:
                 end = predictions  # what the division leaves over
-            text = torch.from_numpy(ids[lane * length : end + 1])[:, None]
+            text = torch.from_numpy(ids[stream * length : end + 1])[:, None]
             logits, _ = network(text, network.initial_state(1))
             total -= float(logits.double().log_softmax(-1)[index, 0, ids[place]])
     return total / predictions

@@ -18,10 +18,10 @@ import torch
 import training_helpers
 from training_helpers import course_of_losses, final_tensors, metrics, run, write_corpus
 
+from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.model_file import read_model
-from charnn.storage.states import StateStore
 from charnn.training import device, evaluation, planner
-from charnn.training.events import Finished, Noticed, Sampled, Saved
+from charnn.training.events import Finished, Notice, Sampled, Saved
 from charnn.training.planner import Planner
 from charnn.training.schedule import Plan
 from charnn.training.trainer import Trainer
@@ -154,10 +154,10 @@ def test_control_without_a_part_of_the_state_runs_differ(lost, tmp_path, source,
     """Each part of a state is needed: put back all but one, and the comparison above fails."""
     restore = Trainer.restore
 
-    def without(self, tensors, course):
+    def without(self, tensors, train_state):
         own = {name: value.clone() for name, value in self.tensors().items()}
         kept = {name: own.get(name) if name.startswith(lost) else value for name, value in tensors.items()}
-        restore(self, {name: value for name, value in kept.items() if value is not None}, course)
+        restore(self, {name: value for name, value in kept.items() if value is not None}, train_state)
 
     monkeypatch.setattr(Trainer, "restore", without)
     interrupted(source, tmp_path / "cut", iter([6]), **LSTM)
@@ -196,10 +196,10 @@ def test_a_state_torn_by_a_kill(tmp_path, source, whole):
     """The one before it is taken, and that is said."""
     out = tmp_path / "cut"
     run(source, out, cut=6, save_every="2", **LSTM)
-    newest = StateStore(out / "resume", keep=2).paths()[-1]
+    newest = CheckpointStore(out / "resume", keep=2).paths()[-1]
     (newest / "tensors.safetensors").write_bytes(b"")
     events = run(None, out, resume=True)
-    assert any(isinstance(event, Noticed) and newest.name in event.text for event in events)
+    assert any(isinstance(event, Notice) and newest.name in event.text for event in events)
     assert_equal_runs(out, whole(**LSTM))
 
 
@@ -207,10 +207,10 @@ def test_no_whole_state_yet(tmp_path, source, whole):
     """Killed before the first save: the run starts from its beginning, with its own options."""
     out = tmp_path / "cut"
     run(source, out, cut=6, **LSTM)
-    for path in StateStore(out / "resume", keep=2).paths():
+    for path in CheckpointStore(out / "resume", keep=2).paths():
         (path / "manifest.json").unlink()
     events = run(None, out, resume=True)
-    assert any(isinstance(event, Noticed) and "beginning" in event.text for event in events)
+    assert any(isinstance(event, Notice) and "beginning" in event.text for event in events)
     assert_equal_runs(out, whole(**LSTM))
 
 
@@ -242,7 +242,7 @@ def test_a_larger_budget_interrupted(tmp_path, source):
 
 def run_plans(out: Path) -> dict[int, Plan]:
     """The plans in the run's last state, by the step at which they were made."""
-    state, _ = StateStore(out / "resume", keep=2).latest()
+    state, _ = CheckpointStore(out / "resume", keep=2).latest()
     assert state is not None
     return {plan["step"]: Plan(**plan) for plan in state.values["course"]["plans"]}
 
@@ -270,7 +270,7 @@ def test_minutes(tmp_path, source, monkeypatch):
     assert_equal_runs(tmp_path / "cut", tmp_path / "whole")
 
 
-# What doesn't shape the course: evaluating, saving, sampling.
+# What doesn't shape the train_state: evaluating, saving, sampling.
 
 
 def training(out: Path) -> list[dict[str, object]]:
@@ -311,7 +311,7 @@ def test_what_prevents_exactness_is_announced(tmp_path, source, monkeypatch):
     monkeypatch.setattr(device, "use_threads", lambda threads: 2)
     monkeypatch.setattr(torch, "__version__", "9.9")
     events = run(None, tmp_path / "cut", resume=True)
-    said = [event.text for event in events if isinstance(event, Noticed)]
+    said = [event.text for event in events if isinstance(event, Notice)]
     assert len(said) == 2
     assert "torch was" in said[0]
     assert "threads was 1, is 2" in said[1]

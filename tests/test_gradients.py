@@ -7,12 +7,12 @@ from helpers import ALPHABET, loaded, random_model
 from torch.nn.functional import cross_entropy
 
 import charnn
+from charnn.analysis.gradients import WARM_UP, gradient_norms
 from charnn.config import ModelConfig
+from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
-from charnn.inference.gradients import WARM_UP, gradient_norms
 from charnn.inference.torch_network import trained_network
 from charnn.storage.model_file import ModelFile
-from charnn.text.vocab import Vocabulary
 
 LAGS = 6
 SPAN = WARM_UP + LAGS + 2

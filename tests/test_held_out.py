@@ -5,9 +5,9 @@ import pytest
 import charnn
 from charnn.bundled import bundled_corpus
 from charnn.config import DataConfig
+from charnn.data.corpus import open_corpus
+from charnn.data.held_out import held_out
 from charnn.errors import CorpusError
-from charnn.text.corpus import open_corpus
-from charnn.text.held_out import held_out
 
 
 @pytest.fixture(autouse=True)

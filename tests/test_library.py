@@ -14,7 +14,7 @@ from training_helpers import TINY, final_tensors, metrics, run, write_corpus
 import charnn
 from charnn.errors import CharnnError, CorpusError, DivergedError, InputError
 from charnn.library import train_events
-from charnn.training.events import Event, Finished, Noticed, Planned, Resumed, Stepped
+from charnn.training.events import Event, Finished, Notice, Planned, Resumed, Stepped
 from charnn.training.planner import Planner
 from charnn.training.trainer import Trainer
 
@@ -34,7 +34,7 @@ def kinds(out) -> list[str]:
 
 
 def said(events: list[Event]) -> str:
-    return "\n".join(event.text for event in events if isinstance(event, Noticed))
+    return "\n".join(event.text for event in events if isinstance(event, Notice))
 
 
 # The public names
@@ -190,7 +190,7 @@ def poisoned(monkeypatch):
         step, left = Trainer.step, [times]
 
         def poisoned_step(self):
-            if self.course.step in steps and left[0]:
+            if self.train_state.step in steps and left[0]:
                 left[0] -= 1
                 with torch.no_grad():
                     self.network.output.weight[0, 0] = nan
@@ -227,7 +227,9 @@ def test_after_three_rollbacks_the_run_ends_and_keeps_its_best_model(home, poiso
     assert (lines[-1]["event"], lines[-1]["reason"]) == ("finish", "diverged")
     assert kinds(home / "out").count("resume") >= 1
     evaluated = [line["val_nats_per_char"] for line in lines if line["event"] == "eval"]
-    assert lines[-1]["best_val_nats_per_char"] <= min(evaluated)  # the best may be of a course that was left
+    assert lines[-1]["best_val_nats_per_char"] <= min(
+        evaluated
+    )  # the best may be of a train_state that was left
     assert charnn.load(home / "out").score("abc").log_prob < 0
     assert all(torch.isfinite(value).all() for value in final_tensors(home / "out").values())
 

@@ -11,15 +11,15 @@ import pytest
 
 from charnn.config import Budget
 from charnn.errors import DivergedError, InterruptedRunError
-from charnn.storage.states import StoredState
-from charnn.training import cadence as cadence_module
+from charnn.storage.checkpoints import Checkpoint
+from charnn.training import interval as cadence_module
 from charnn.training import loop as loop_module
 from charnn.training import planner as planner_module
-from charnn.training.cadence import Cadence
 from charnn.training.events import Evaluated, Event, Finished, Planned, Resumed, Sampled, Saved, Stepped
+from charnn.training.interval import Interval
 from charnn.training.loop import Loop
 from charnn.training.planner import Clock, Planner
-from charnn.training.trainer import Course
+from charnn.training.trainer import TrainState
 
 CHARS = 1000  # a step
 
@@ -32,29 +32,29 @@ class World:
     eval_seconds: float = 1.0
     save_seconds: float = 0.05
     val_loss: Callable[[int], float | None] = lambda step: 10 - step / 1000
-    is_sick: Callable[[Course], bool] = lambda course: False
+    is_sick: Callable[[TrainState], bool] = lambda train_state: False
     pending: Callable[["World"], int | None] = lambda world: None
     now: float = 0.0
     is_evaluating: bool = False
     trainer: "FakeTrainer | None" = None
-    states: list[StoredState] = field(default_factory=list)
+    states: list[Checkpoint] = field(default_factory=list)
     models: list[int] = field(default_factory=list)  # the steps at which one was written
     keep: int = 2
 
     def monotonic(self) -> float:
         return self.now
 
-    # Surroundings
+    # Host
 
     def new_trainer(self) -> "FakeTrainer":
         self.trainer = FakeTrainer(self)
         return self.trainer
 
     def write_model(self, trainer: "FakeTrainer") -> None:
-        self.models.append(trainer.course.step)
+        self.models.append(trainer.train_state.step)
 
     def sample(self, trainer: "FakeTrainer") -> str:
-        return f"sample {trainer.course.step}"
+        return f"sample {trainer.train_state.step}"
 
     def identity(self) -> dict[str, Any]:
         return {}
@@ -66,10 +66,10 @@ class World:
 
     def save(self, step: int, tensors: dict[str, Any], values: dict[str, Any]) -> Path:
         self.now += self.save_seconds
-        self.states.append(StoredState(Path(f"resume/{step}"), step, tensors, values))
+        self.states.append(Checkpoint(Path(f"resume/{step}"), step, tensors, values))
         return self.states[-1].path
 
-    def latest(self) -> tuple[StoredState | None, list[str]]:
+    def latest(self) -> tuple[Checkpoint | None, list[str]]:
         return (self.states[-1] if self.states else None), []
 
 
@@ -79,36 +79,36 @@ class FakeTrainer:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.course = Course()
+        self.train_state = TrainState()
 
     def step(self) -> None:
-        self.world.now += self.world.step_seconds(self.course.step)
-        self.course.step += 1
-        self.course.averaged += 1
-        self.course.chars += CHARS
+        self.world.now += self.world.step_seconds(self.train_state.step)
+        self.train_state.step += 1
+        self.train_state.averaged += 1
+        self.train_state.chars += CHARS
 
     def evaluate(self, stop: Callable[[], bool]) -> float | None:
         self.world.is_evaluating = True
         self.world.now += self.world.eval_seconds
         stopped = stop()
         self.world.is_evaluating = False
-        return None if stopped else self.world.val_loss(self.course.step)
+        return None if stopped else self.world.val_loss(self.train_state.step)
 
     def averages(self) -> tuple[float, float]:
         return 1.0, 1.0
 
     def restart_averages(self) -> None:
-        self.course.averaged = 0
+        self.train_state.averaged = 0
 
     @property
     def is_healthy(self) -> bool:
-        return not self.world.is_sick(self.course)
+        return not self.world.is_sick(self.train_state)
 
     def tensors(self) -> dict[str, Any]:
         return {}
 
-    def restore(self, tensors: dict[str, Any], course: Course) -> None:
-        self.course = course
+    def restore(self, tensors: dict[str, Any], train_state: TrainState) -> None:
+        self.train_state = train_state
 
 
 @pytest.fixture
@@ -120,9 +120,9 @@ def make(monkeypatch):
             monkeypatch.setattr(module, "time", world)
         deadline = None if budget.minutes is None else 60 * budget.minutes
         planner = Planner(budget, 50, CHARS, val_chars, Clock(0.0), deadline)
-        cadences = [Cadence.parse(text, "") for text in (save, sample)]
-        for cadence in cadences:
-            cadence.restart(0)
+        cadences = [Interval.parse(text, "") for text in (save, sample)]
+        for interval in cadences:
+            interval.restart(0)
         return Loop(world.new_trainer(), planner, world, world, *cadences)
 
     return made
@@ -258,7 +258,7 @@ def test_a_budget_that_is_too_small_still_gives_a_model(minutes, make):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_ends(number, code, make):
     world = World()
-    world.pending = lambda w: number if w.trainer.course.step >= 7 else None
+    world.pending = lambda w: number if w.trainer.train_state.step >= 7 else None
     events, error = until(make(world, Budget(steps=95)).events(), InterruptedRunError)
     assert isinstance(events[-1], Saved)
     assert events[-1].step == 7
@@ -278,8 +278,8 @@ def test_a_signal_abandons_an_evaluation(make):
     world = World(pending=lambda w: signal.SIGINT if w.is_evaluating or w.now > 1.9 else None)
     events, _ = until(make(world, Budget(steps=95)).events(), InterruptedRunError)
     assert not of(events, Evaluated)
-    course = world.states[-1].values["course"]
-    assert (course["step"], course["evaluated"], course["best"]) == (10, 0, None)
+    train_state = world.states[-1].values["course"]
+    assert (train_state["step"], train_state["evaluated"], train_state["best"]) == (10, 0, None)
 
 
 # Divergence
@@ -288,19 +288,19 @@ def test_a_signal_abandons_an_evaluation(make):
 @pytest.mark.parametrize("save", ["10", "0"])
 def test_a_sick_run_goes_back_with_half_the_rate(save, make):
     """To the last whole state, or to the beginning."""
-    world = World(is_sick=lambda course: course.step >= 25 and course.lr_scale == 1.0)
+    world = World(is_sick=lambda train_state: train_state.step >= 25 and train_state.lr_scale == 1.0)
     events = list(make(world, Budget(steps=50), save=save).events())
     (resumed,) = of(events, Resumed)
     assert (resumed.step, resumed.path) == ((20, "resume/20") if save == "10" else (0, ""))
     assert "step 25" in resumed.reason
     assert "0.5" in resumed.reason
-    assert (world.trainer.course.lr_scale, world.trainer.course.rollbacks) == (0.5, 1)
+    assert (world.trainer.train_state.lr_scale, world.trainer.train_state.rollbacks) == (0.5, 1)
     assert steps_of(events, Stepped)[-1] == 50
     assert events[-1].reason == "steps"
 
 
 def test_three_times_and_then_an_end(make):
-    world = World(is_sick=lambda course: course.step >= 25)
+    world = World(is_sick=lambda train_state: train_state.step >= 25)
     events, error = until(make(world, Budget(steps=50), save="10").events(), DivergedError)
     assert [resumed.step for resumed in of(events, Resumed)] == [20, 20, 20]
     assert isinstance(events[-1], Finished)
@@ -313,9 +313,9 @@ def test_three_times_and_then_an_end(make):
 
 
 def test_the_rate_is_halved_each_time(make):
-    world = World(is_sick=lambda course: course.step == 25 and course.lr_scale > 0.2)
+    world = World(is_sick=lambda train_state: train_state.step == 25 and train_state.lr_scale > 0.2)
     list(make(world, Budget(steps=50), save="10").events())
-    assert world.trainer.course.lr_scale == 0.125
+    assert world.trainer.train_state.lr_scale == 0.125
 
 
 @pytest.mark.parametrize("loss", [nan, inf])
@@ -323,7 +323,7 @@ def test_a_validation_loss_that_is_no_number(loss, make):
     """Never kept as best, never a line of metrics; the run goes back."""
     world = World()
     world.val_loss = lambda step: (
-        loss if step >= 30 and world.trainer.course.lr_scale == 1.0 else 5.0 - step / 100
+        loss if step >= 30 and world.trainer.train_state.lr_scale == 1.0 else 5.0 - step / 100
     )
     events = list(make(world, Budget(steps=50), save="8").events())
     assert len(of(events, Resumed)) == 1
@@ -332,8 +332,8 @@ def test_a_validation_loss_that_is_no_number(loss, make):
 
 
 def test_a_sick_state_is_not_saved_on_a_signal(make):
-    world = World(is_sick=lambda course: course.averaged > 0, pending=lambda w: None)
-    world.pending = lambda w: signal.SIGINT if w.trainer.course.step == 3 else None
+    world = World(is_sick=lambda train_state: train_state.averaged > 0, pending=lambda w: None)
+    world.pending = lambda w: signal.SIGINT if w.trainer.train_state.step == 3 else None
     loop = make(world, Budget(steps=5000))
     events, _ = until(loop.events(), InterruptedRunError)
     assert not of(events, Saved)
@@ -342,8 +342,8 @@ def test_a_sick_state_is_not_saved_on_a_signal(make):
 
 def test_the_best_model_outlives_a_rollback(make):
     """One that is worse than what the model file holds doesn't replace it, though the state knew of none."""
-    world = World(is_sick=lambda course: course.step == 25 and course.lr_scale == 1.0)
-    world.val_loss = lambda step: 1.0 if world.trainer.course.lr_scale == 1.0 else 2.0
+    world = World(is_sick=lambda train_state: train_state.step == 25 and train_state.lr_scale == 1.0)
+    world.val_loss = lambda step: 1.0 if world.trainer.train_state.lr_scale == 1.0 else 2.0
     events = list(make(world, Budget(steps=50)).events())
     assert steps_of(events, Resumed) == [0]
     assert world.models == [5]

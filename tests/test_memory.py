@@ -7,11 +7,11 @@ import pytest
 from helpers import ALPHABET, loaded, random_model
 
 import charnn
+from charnn.analysis import memory
+from charnn.analysis.memory import memory_curve
 from charnn.config import ModelConfig
 from charnn.errors import InputError
-from charnn.inference import memory
 from charnn.inference.engine import Engine
-from charnn.inference.memory import memory_curve
 from charnn.inference.softmax import log_probs_of
 
 CONFIGS = [

@@ -32,7 +32,7 @@ def now(monkeypatch):
 
 
 def planner(budget: Budget, spent: float = 0.0, **sizes: float) -> Planner:
-    sizes = {"windows_per_epoch": 70, "chars_per_step": 1000, "val_chars": 8000, **sizes}
+    sizes = {"batches_per_epoch": 70, "chars_per_step": 1000, "val_chars": 8000, **sizes}
     deadline = 60 * budget.minutes if budget.minutes is not None else None
     return Planner(budget, clock=Clock(500.0, spent), deadline=deadline, **sizes)  # type: ignore[arg-type]
 

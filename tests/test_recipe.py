@@ -7,9 +7,9 @@ import pytest
 
 from charnn.config import DEFAULT_MINUTES, Budget, DataConfig, ModelConfig, OptimConfig
 from charnn.training.options import check_options
-from charnn.training.recipe import Situation, choose, choose_budget
+from charnn.training.recipe import RecipeInputs, choose, choose_budget
 
-PLAY = Situation(train_chars=1_000_000, vocab_size=65, gflops=100.0)
+PLAY = RecipeInputs(train_chars=1_000_000, vocab_size=65, gflops=100.0)
 DATA = DataConfig(("a.txt",))
 EXPLICIT = {
     "cell": "gru",
@@ -30,8 +30,8 @@ EXPLICIT = {
 PLAIN = ("vocab_size", "cell", "nonlinearity", "layers", "hidden", "embedding", "dropout")
 
 
-def chosen(options=None, situation: Situation = PLAY):
-    return choose(options or {}, DATA, situation)
+def chosen(options=None, inputs: RecipeInputs = PLAY):
+    return choose(options or {}, DATA, inputs)
 
 
 def flat(config) -> dict[str, object]:
@@ -105,7 +105,7 @@ MINUTES = (0.5, 2, 10, 100, 1000)
 @pytest.mark.parametrize("vocab_size", [2, 65, 20_000])
 def test_everything_chosen_is_sensible(train_chars, minutes, device, vocab_size):
     gflops = 100.0 if device == "cpu" else 20_000.0
-    config = chosen({"minutes": minutes}, Situation(train_chars, vocab_size, device, gflops))
+    config = chosen({"minutes": minutes}, RecipeInputs(train_chars, vocab_size, device, gflops))
     model, optim = config.model, config.optim
     assert 32 <= model.hidden <= 4096
     assert 1 <= model.layers <= 8
@@ -122,7 +122,7 @@ def test_everything_chosen_is_sensible(train_chars, minutes, device, vocab_size)
 
 @pytest.mark.parametrize("train_chars", SIZES)
 def test_more_time_never_means_a_smaller_network(train_chars):
-    networks = [chosen({"minutes": m}, Situation(train_chars, 65, "cpu", 100.0)).model for m in MINUTES]
+    networks = [chosen({"minutes": m}, RecipeInputs(train_chars, 65, "cpu", 100.0)).model for m in MINUTES]
     assert all(a.hidden <= b.hidden for a, b in pairwise(networks))
     assert networks[0].hidden < networks[-1].hidden
 

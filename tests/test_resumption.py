@@ -11,7 +11,7 @@ from training_helpers import run, write_corpus
 
 from charnn.config import Budget, DataConfig, ModelConfig, OptimConfig, TrainConfig, to_json
 from charnn.errors import InputError, ModelFileError
-from charnn.storage.states import StateStore
+from charnn.storage.checkpoints import CheckpointStore
 from charnn.training.resumption import continued_config
 from charnn.training.stored import stored_config
 
@@ -171,7 +171,7 @@ def interrupted(tmp_path_factory):
 def forged(interrupted, folder, values=None, tensors=None):
     """A copy of the run whose last state says something else, under a name and hashes that fit."""
     shutil.copytree(interrupted[0], folder / "run")
-    store = StateStore(folder / "run/resume", keep=1)
+    store = CheckpointStore(folder / "run/resume", keep=1)
     state, _ = store.latest()
     store.save(state.step, state.tensors | (tensors or {}), state.values | (values or {}))
     return folder / "run"
@@ -207,7 +207,7 @@ VALUES_THAT_CANNOT_BE = {
     "a deadline for steps": lambda v: {"deadline": 3.0},
     "negative seconds": lambda v: {"seconds": -1.0},
     "another step": lambda v: {"course": v["course"] | {"step": 1}},
-    "a course that is a list": lambda v: {"course": []},
+    "a train_state that is a list": lambda v: {"course": []},
     "negative characters": lambda v: {"course": v["course"] | {"chars": -1}},
     "a plan without evaluations": lambda v: {
         "course": v["course"] | {"plans": [v["course"]["plans"][0] | {"eval_every": 0}]}
@@ -222,7 +222,7 @@ VALUES_THAT_CANNOT_BE = {
 
 @pytest.mark.parametrize("change", VALUES_THAT_CANNOT_BE.values(), ids=VALUES_THAT_CANNOT_BE.keys())
 def test_a_state_that_says_what_cannot_be_is_refused_by_name(change, interrupted, tmp_path):
-    state, _ = StateStore(interrupted[0] / "resume", keep=1).latest()
+    state, _ = CheckpointStore(interrupted[0] / "resume", keep=1).latest()
     out = forged(interrupted, tmp_path, change(state.values))
     with pytest.raises(ModelFileError) as caught:
         run(None, out, resume=True)
@@ -250,7 +250,7 @@ def test_a_state_with_other_tensors_is_refused_by_name(tensors, interrupted, tmp
 
 
 def test_a_timed_plan_needs_a_speed(interrupted, tmp_path):
-    state, _ = StateStore(interrupted[0] / "resume", keep=1).latest()
+    state, _ = CheckpointStore(interrupted[0] / "resume", keep=1).latest()
     config = state.values["config"] | {"budget": {"minutes": 1.0, "steps": None, "epochs": None}}
     out = forged(interrupted, tmp_path, {"config": config, "deadline": 60.0})
     with pytest.raises(ModelFileError, match="its speed can't be"):
@@ -262,7 +262,7 @@ def test_a_part_that_is_a_fifo_is_not_waited_for(interrupted, tmp_path):
     (state,) = (tmp_path / "run/resume").iterdir()
     (state / "manifest.json").unlink()
     os.mkfifo(state / "manifest.json")
-    store = StateStore(tmp_path / "run/resume", keep=1)
+    store = CheckpointStore(tmp_path / "run/resume", keep=1)
     found, complaints = store.latest()
     assert found is None
     assert "not a regular file" in complaints[0]
@@ -277,7 +277,7 @@ def test_a_run_whose_metrics_say_nothing_starts_nothing(interrupted, tmp_path):
 
 
 def test_a_state_of_a_gpu_goes_on_on_a_cpu_when_that_is_asked_for(interrupted, tmp_path):
-    state, _ = StateStore(interrupted[0] / "resume", keep=1).latest()
+    state, _ = CheckpointStore(interrupted[0] / "resume", keep=1).latest()
     on_a_gpu = {"config": state.values["config"] | {"device": "cuda:77"}}
     out = forged(interrupted, tmp_path, on_a_gpu, {"rng.cuda": torch.zeros(16, dtype=torch.uint8)})
     with pytest.raises(InputError, match=r"cuda:77: this machine has .* use --device auto or cpu"):

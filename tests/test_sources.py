@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charnn.config import Errors
+from charnn.data.sources import list_sources
+from charnn.data.streams import Tally
+from charnn.data.utf8 import Decoder, read_text
 from charnn.errors import CharnnError, CorpusError
-from charnn.text.decode import Decoder, read_text
-from charnn.text.sources import list_sources
-from charnn.text.streams import Tally
 
 TEXT = "Now is the winter — ÿ 漢字 😀\r\n" * 400
 BYTES = TEXT.encode()
@@ -216,9 +216,9 @@ def test_damaged_and_encrypted_zips_are_refused(tmp_path: Path) -> None:
 
 
 class Server(HTTPServer):
-    """Serves `body`; claims `claimed` bytes."""
+    """Serves `body`; claims `lock_run` bytes."""
 
-    body, claimed = BYTES, len(BYTES)
+    body, lock_run = BYTES, len(BYTES)
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -236,7 +236,7 @@ class Answer(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n" % len(self.server.body) + self.server.body[:100])
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(self.server.claimed))
+        self.send_header("Content-Length", str(self.server.lock_run))
         self.end_headers()
         self.wfile.write(self.server.body)
 
@@ -264,7 +264,7 @@ def test_a_compressed_or_zipped_address_is_unpacked(server: tuple[Server, str], 
         ("x.zst", zstandard.compress(BYTES)),
         ("x.zip", make_zip(tmp_path / "x", {"a": BYTES})),
     ):
-        server[0].body, server[0].claimed = body, len(body)
+        server[0].body, server[0].lock_run = body, len(body)
         assert read(f"{server[1]}/{name}?download=1") == TEXT
 
 
@@ -272,7 +272,7 @@ def test_a_compressed_or_zipped_address_is_unpacked(server: tuple[Server, str], 
 def test_a_connection_cut_before_the_promised_length_is_noticed(
     server: tuple[Server, str], name: str
 ) -> None:
-    server[0].claimed = len(BYTES) + 1
+    server[0].lock_run = len(BYTES) + 1
     if name == "x.gz":
         server[0].body = gzip.compress(BYTES)
     with pytest.raises(CorpusError, match=f"{name} .*(cut|damaged)"):

@@ -9,7 +9,7 @@ from helpers import random_model, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charnn.cli.heat import BOUNDS, band, band_names, heat_map, paint
+from charnn.cli.surprisal_colors import BOUNDS, band, band_names, heat_map, paint
 from charnn.cli.terminal import escape, escape_line, json_line
 from charnn.config import ModelConfig
 
@@ -78,8 +78,8 @@ def test_a_terminal_gets_control_characters_escaped(hostile, text):
 
 def test_escaping_is_the_terminals_affair_not_colours(hostile, text):
     assert piped(*sample_of(hostile), env={"FORCE_COLOR": "1"}).stdout == text.encode()
-    for wish in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        shown, _ = in_terminal(*sample_of(hostile), **wish)
+    for settings in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        shown, _ = in_terminal(*sample_of(hostile), **settings)
         assert shown.decode().rstrip("\n") == escape(text).rstrip("\n")
 
 

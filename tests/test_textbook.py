@@ -132,13 +132,13 @@ def trainers_gradients(tmp_path: Path, source: str, f: str, window: int):
     before = {name: weight.clone() for name, weight in trainer.weights().items()}
     summed = {name: np.zeros(tuple(weight.shape)) for name, weight in before.items()}
     predictions = len(corpus.train) - 1
-    for _ in range(trainer.lanes.windows_per_epoch):
-        read = trainer.course.chars
+    for _ in range(trainer.batches.batches_per_epoch):
+        read = trainer.train_state.chars
         trainer.step()
-        share = (trainer.course.chars - read) / predictions
+        share = (trainer.train_state.chars - read) / predictions
         for name, parameter in trainer.network.named_parameters():
             summed[name] += share * parameter.grad.double().numpy()
-    assert trainer.course.chars == predictions
+    assert trainer.train_state.chars == predictions
     assert all(torch.equal(weight, before[name]) for name, weight in trainer.weights().items())
     ids = corpus.train.read(0, predictions + 1).tolist()
     gradients = {letter: summed[name] for letter, name in NAMES.items()} | {"b": summed[BIASES[0]]}

@@ -8,10 +8,10 @@ from torch.nn.functional import cross_entropy
 from training_helpers import opened, write_corpus
 
 from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainConfig
+from charnn.data.batches import BatchStream
 from charnn.storage.typed_values import read_as
-from charnn.text.lanes import Lanes
 from charnn.training.schedule import Plan
-from charnn.training.trainer import Course, Trainer
+from charnn.training.trainer import Trainer, TrainState
 
 CELLS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
 PLAN = Plan(0, 100, 0.0, eval_every=10, log_every=1)
@@ -51,7 +51,7 @@ OPTIM = OptimConfig.__dataclass_fields__
 
 def trainer_of(corpus, **changes: object) -> Trainer:
     trainer = Trainer(config_of(corpus, **changes), corpus)
-    trainer.course.plans.append(PLAN)
+    trainer.train_state.plans.append(PLAN)
     return trainer
 
 
@@ -65,12 +65,12 @@ def gradients(trainer: Trainer) -> list[torch.Tensor]:
 
 def unclipped(trainer: Trainer, step: int) -> tuple[list[torch.Tensor], torch.Tensor]:
     """The gradients of the trainer's window at `step`, by stepping through it one character at a time, and its loss."""
-    window = trainer.lanes.window(step)
+    batch = trainer.batches.batch(step)
     state, rows = trainer.state, []
-    for ids in torch.from_numpy(window.inputs):
+    for ids in torch.from_numpy(batch.inputs):
         row, state = trainer.network(ids[None], state)
         rows.append(row)
-    loss = cross_entropy(torch.cat(rows).flatten(0, 1), torch.from_numpy(window.targets).flatten())
+    loss = cross_entropy(torch.cat(rows).flatten(0, 1), torch.from_numpy(batch.targets).flatten())
     return list(torch.autograd.grad(loss, parameters(trainer))), loss.detach()
 
 
@@ -78,7 +78,7 @@ def unclipped(trainer: Trainer, step: int) -> tuple[list[torch.Tensor], torch.Te
 def test_truncated_is_full_when_nothing_is_truncated(cell, nonlinearity, corpus):
     """A window as long as the lanes: the gradient is that of the whole text, step by step from the zero state."""
     trainer = trainer_of(corpus, cell=cell, nonlinearity=nonlinearity, seq_length=1000, clip=0.0)
-    assert trainer.lanes.windows_per_epoch == 1
+    assert trainer.batches.batches_per_epoch == 1
     expected, loss = unclipped(trainer, 0)
     trainer.step()
     for found, wanted in zip(gradients(trainer), expected, strict=True):
@@ -100,7 +100,7 @@ def test_the_carried_state_is_a_constant(corpus):
 
 def test_the_state_is_carried_over_windows_and_reset_at_the_end_of_the_lanes(corpus, monkeypatch):
     trainer = trainer_of(corpus)
-    windows = trainer.lanes.windows_per_epoch
+    windows = trainer.batches.batches_per_epoch
     given, forward = [], trainer.network.forward
 
     def watched(ids, state):
@@ -111,7 +111,7 @@ def test_the_state_is_carried_over_windows_and_reset_at_the_end_of_the_lanes(cor
     for _ in range(windows + 2):
         before = trainer.state
         trainer.step()
-        assert given[-1] is before or (trainer.course.step - 1) % windows == 0
+        assert given[-1] is before or (trainer.train_state.step - 1) % windows == 0
     is_zero = [all(not part.any() for part in state) for state in given]
     assert is_zero == [step % windows == 0 for step in range(windows + 2)]
 
@@ -137,8 +137,8 @@ def test_biases_do_not_decay(corpus):
 def test_the_learning_rate_is_the_schedules(corpus):
     """Adam's first step moves a weight by the rate, whatever its gradient."""
     trainer = trainer_of(corpus, weight_decay=0.0)
-    trainer.course.lr_scale = 0.5
-    trainer.course.step = 50
+    trainer.train_state.lr_scale = 0.5
+    trainer.train_state.step = 50
     middle = 0.5 * 0.05 * (0.01 + 0.99 / 2)
     assert trainer.lr == pytest.approx(middle)
     before = [parameter.detach().clone() for parameter in parameters(trainer)]
@@ -151,7 +151,7 @@ def test_averages_are_means_since_the_last_restart(corpus):
     trainer = trainer_of(corpus)
     losses = []
     for _ in range(3):
-        losses.append(float(unclipped(trainer, trainer.course.step)[1]))
+        losses.append(float(unclipped(trainer, trainer.train_state.step)[1]))
         trainer.step()
     assert trainer.averages()[0] == pytest.approx(sum(losses) / 3, rel=1e-4)
     trainer.restart_averages()
@@ -160,10 +160,10 @@ def test_averages_are_means_since_the_last_restart(corpus):
 
 def test_counts(corpus):
     trainer = trainer_of(corpus)
-    for _ in range(trainer.lanes.windows_per_epoch):
+    for _ in range(trainer.batches.batches_per_epoch):
         trainer.step()
     assert trainer.epoch == 1.0
-    assert trainer.course.chars == 3 * trainer.lanes.lane_length
+    assert trainer.train_state.chars == 3 * trainer.batches.stream_length
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_counts(corpus):
 def test_health(loss, norm, healthy, corpus):
     trainer = trainer_of(corpus)
     trainer.sums = torch.tensor([loss, norm])
-    trainer.course.averaged = 1
+    trainer.train_state.averaged = 1
     assert trainer.is_healthy is healthy
 
 
@@ -221,14 +221,14 @@ def test_restored_it_goes_on_to_the_bit(cell, nonlinearity, corpus):
     for step in range(9):
         if step == 4:
             saved = {name: value.clone() for name, value in straight.tensors().items()}
-            course = read_as(Course, straight.course.to_json(), "course")
+            train_state = read_as(TrainState, straight.train_state.to_json(), "course")
         straight.step()
     resumed = Trainer(config_of(corpus, **options), corpus)
-    resumed.restore(saved, course)
+    resumed.restore(saved, train_state)
     for _ in range(5):
         resumed.step()
     expected = straight.tensors()
-    assert resumed.course == straight.course
+    assert resumed.train_state == straight.train_state
     assert all(torch.equal(value, expected[name]) for name, value in resumed.tensors().items())
 
 
@@ -245,8 +245,8 @@ def test_everything_the_next_step_depends_on_is_in_the_tensors(corpus):
 
 
 def test_course_survives_json(corpus):
-    course = Course(7, 5, 900, [PLAN, Plan(5, 80, 0.1, 3, 2, 12.5)], 1.5, 0.25, 2, 1)
-    assert read_as(Course, course.to_json(), "course") == course
+    train_state = TrainState(7, 5, 900, [PLAN, Plan(5, 80, 0.1, 3, 2, 12.5)], 1.5, 0.25, 2, 1)
+    assert read_as(TrainState, train_state.to_json(), "course") == train_state
 
 
 def test_without_validation_there_is_nothing_to_evaluate(tmp_path):
@@ -256,8 +256,8 @@ def test_without_validation_there_is_nothing_to_evaluate(tmp_path):
 
 def test_windows_are_those_of_the_lanes(corpus, monkeypatch):
     """The position is the step: every window of an epoch is read once and in order."""
-    read, window = [], Lanes.window
-    monkeypatch.setattr(Lanes, "window", lambda self, at: read.append(at) or window(self, at))
+    read, window = [], BatchStream.batch
+    monkeypatch.setattr(BatchStream, "batch", lambda self, at: read.append(at) or window(self, at))
     trainer = trainer_of(corpus)
     for _ in range(5):
         trainer.step()

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charnn.text.vocab import UNKNOWN_ID, Vocabulary, choose_vocabulary
+from charnn.data.vocab import UNKNOWN_ID, Vocabulary, choose_vocabulary
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 

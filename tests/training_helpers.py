@@ -11,10 +11,10 @@ from unittest.mock import patch
 from torch import Tensor
 
 from charnn.config import DataConfig
+from charnn.data.corpus import Corpus, open_corpus
 from charnn.errors import InterruptedRunError
 from charnn.library import train_events
-from charnn.storage.states import StateStore
-from charnn.text.corpus import Corpus, open_corpus
+from charnn.storage.checkpoints import CheckpointStore
 from charnn.training.events import Event
 
 TINY = {
@@ -58,7 +58,7 @@ def interrupt_at(call: int) -> Callable[[], int | None]:
 
 
 def run(source: str | None, out: Path, *, cut: int | None = None, **options: object) -> list[Event]:
-    """The events of a session into `out`; `cut` interrupts it (see `interrupt_at`), which raises nothing here."""
+    """The events of a context into `out`; `cut` interrupts it (see `interrupt_at`), which raises nothing here."""
     pending = interrupt_at(cut) if cut else lambda: None
     chosen = {"out": str(out), **({} if options.get("resume") else TINY), **options}
     events: list[Event] = []
@@ -84,7 +84,7 @@ def course_of_losses(out: Path) -> list[dict[str, object]]:
 
 def final_tensors(out: Path) -> dict[str, Tensor]:
     """Every tensor of the run's last state."""
-    state, complaints = StateStore(out / "resume", keep=2).latest()
+    state, complaints = CheckpointStore(out / "resume", keep=2).latest()
     assert state is not None
     assert not complaints
     return state.tensors

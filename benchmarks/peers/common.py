@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from charnn.clock import process_started
 from charnn.config import DataConfig
-from charnn.text.corpus import open_corpus
+from charnn.data.corpus import open_corpus
 
 MARKS = (0.125, 0.25, 0.5, 0.75, 1.0)  # of the budget: where the validation loss is taken
 LANES = 8  # of the validation part, where state is carried

@@ -51,7 +51,7 @@ def main() -> NoReturn:
     guard_streams()
     os.environ.setdefault(
         "OPENBLAS_NUM_THREADS", "1"
-    )  # before NumPy: charnn.inference.parallel has threads of its own
+    )  # before NumPy: charnn.inference.thread_pool has threads of its own
     try:
         try:
             _refuse_undecodable(sys.argv[1:])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from charnn.text.cache import CacheEntry
+    from charnn.data.cache import CacheEntry
 
 
 def cache(
@@ -22,7 +22,7 @@ def cache(
     Example: charnn cache --clear
     """
     from charnn.cli.terminal import note
-    from charnn.text.cache import cache_folder, cached_texts, clear_cache
+    from charnn.data.cache import cache_folder, cached_texts, clear_cache
 
     entries = cached_texts()
     size = f"{sum(entry.size for entry in entries) / 1e6:,.1f} MB"

@@ -15,7 +15,7 @@ from charnn.errors import InputError
 from charnn.inference.blanks import joined
 
 if TYPE_CHECKING:
-    from charnn.inference.fill import Filled
+    from charnn.inference.infill import Filled
 
 DEFAULTS = FillConfig()
 GAPS = "What is filled"

@@ -25,7 +25,7 @@ def info(model: ModelPath = None, as_json: Json = False) -> None:
 
     Example: charnn info checkpoints/corpus
     """
-    from charnn.cli.description import lines_of, value_of
+    from charnn.cli.info_view import lines_of, value_of
     from charnn.cli.models import announced_description
     from charnn.cli.terminal import escape_line, json_line
     from charnn.storage.description import describe

@@ -71,11 +71,11 @@ def gradients(
 
     Example: charnn inspect gradients checkpoints/rnn checkpoints/lstm --corpus corpus.txt --svg gradients.svg
     """
-    from charnn.cli.inspection import GRADIENTS, Finding, Output, show, subject
+    from charnn.cli.inspect_view import GRADIENTS, Finding, Output, show, subject
 
     output = Output(as_json, svg, png)
     inspected, text = subject(models or [], corpus)
-    from charnn.inference.gradients import gradient_norms  # torch
+    from charnn.analysis.gradients import gradient_norms  # torch
 
     found = [gradient_norms(model, text, lags=lags, windows=windows) for model in inspected]
     curves = zip(inspected, found, strict=True)
@@ -99,8 +99,8 @@ def memory(
 
     Example: charnn inspect memory checkpoints/rnn checkpoints/lstm --corpus corpus.txt --svg memory.svg
     """
-    from charnn.cli.inspection import MEMORY, Finding, Output, show, subject
-    from charnn.inference.memory import memory_curve
+    from charnn.analysis.memory import memory_curve
+    from charnn.cli.inspect_view import MEMORY, Finding, Output, show, subject
 
     output = Output(as_json, svg, png)
     inspected, text = subject(models or [], corpus)

@@ -9,7 +9,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from charnn.cli.sampling import Request, print_texts
+from charnn.cli.sample_view import Request, print_texts
 from charnn.cli.terminal import escape_line, note
 from charnn.errors import UnknownCharacterError
 
@@ -44,12 +44,12 @@ def converse(request: Request, *, echo: bool, color: bool) -> None:
 
     Ctrl-C ends a continuation; at the prompt it is a KeyboardInterrupt. Each turn's seed is one more than the last.
     """
-    session: PromptSession[str] = PromptSession(
+    context: PromptSession[str] = PromptSession(
         _PROMPT, completer=NextCharacters(request.model), complete_while_typing=False
     )
     for seed in count(request.seed):
         try:
-            beginning = session.prompt(default=request.prompt if seed == request.seed else "")
+            beginning = context.prompt(default=request.prompt if seed == request.seed else "")
         except EOFError:
             return
         _continue(replace(request, prompt=beginning, seed=seed), echo=echo, color=color)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, TypeVar
 from charnn.cli.terminal import note
 
 if TYPE_CHECKING:
-    from charnn.inference.fill import Filler
     from charnn.inference.find import Found
+    from charnn.inference.infill import Filler
     from charnn.inference.model import Model
     from charnn.storage.description import Description
 

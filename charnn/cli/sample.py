@@ -11,7 +11,7 @@ from charnn.config import SampleConfig
 from charnn.errors import InputError
 
 if TYPE_CHECKING:
-    from charnn.text.cache import EncodedText
+    from charnn.data.cache import EncodedText
 
 DEFAULTS = SampleConfig()
 START = "Where to start and to end"
@@ -127,7 +127,7 @@ def sample(
 
     Example: charnn sample --prompt "ROMEO:" --temp 0.8 --length 500
     """
-    from charnn.cli.sampling import Request, print_json, print_texts
+    from charnn.cli.sample_view import Request, print_json, print_texts
 
     _refuse_misfits(
         interactive=interactive,
@@ -162,7 +162,7 @@ def _refuse_misfits(*, interactive: bool, as_json: bool, measured_endlessly: boo
 
 
 def _corpus(sources: list[str]) -> "EncodedText":
-    from charnn.text.encode import encode_text
+    from charnn.data.encode import encode_text
 
     return encode_text(sources)
 

@@ -120,7 +120,7 @@ def score(
     if html is None:
         deque(shown_results, maxlen=0)
     else:
-        from charnn.cli.heatmap import page
+        from charnn.cli.heatmap_page import page
 
         write_atomically(Path(html), page(shown_results, str(query.models[0].path)))
 

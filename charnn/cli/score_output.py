@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from charnn.cli.heat import heat_map, note_legend
 from charnn.cli.scoring import Measured, Query, Result, Total
+from charnn.cli.surprisal_colors import heat_map, note_legend
 from charnn.cli.terminal import colours_in, escape, escape_line, json_line, note
 
 if TYPE_CHECKING:

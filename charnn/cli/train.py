@@ -57,10 +57,10 @@ def train(
     said = {name: value for name, value in locals().items() if value is not None and value is not False}
     options = cast(TrainOptions, {name: said[name] for name in TrainOptions.__annotations__ if name in said})
 
-    from charnn.cli.display import make_display
     from charnn.cli.interrupts import Interrupts
+    from charnn.cli.train_view import make_display
     from charnn.library import train_events
-    from charnn.training.events import Prepared
+    from charnn.training.events import RunSummary
 
     interrupts = Interrupts()
     display = make_display(quiet)
@@ -75,6 +75,6 @@ def train(
         )
         with closing(events):
             for event in events:
-                if isinstance(event, Prepared):
+                if isinstance(event, RunSummary):
                     interrupts.hold()
                 display.show(event)

@@ -156,7 +156,8 @@ Bidirectional = Annotated[
 ]
 
 BatchSize = Annotated[
-    int | None, option("--batch-size", OPTIMISATION, "N", "Lanes of text read side by side.", default=CHOSEN)
+    int | None,
+    option("--batch-size", OPTIMISATION, "N", "BatchStream of text read side by side.", default=CHOSEN),
 ]
 SeqLength = Annotated[
     int | None,

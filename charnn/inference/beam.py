@@ -31,10 +31,10 @@ class Candidates(NamedTuple):
 
 
 class Beam:
-    """The search with one network. `barred` are ids that no fill may hold."""
+    """The search with one network. `banned_ids` are ids that no fill may hold."""
 
-    def __init__(self, engine: Engine, barred: Sequence[int], config: FillConfig) -> None:
-        self._engine, self._barred, self._config = engine, list(barred), config
+    def __init__(self, engine: Engine, banned_ids: Sequence[int], config: FillConfig) -> None:
+        self._engine, self._banned_ids, self._config = engine, list(banned_ids), config
         self._room = 0  # of the scratch space
 
     def candidates(self, start: State, blanks: Iterable[tuple[Gap, Ids]]) -> Candidates:
@@ -58,7 +58,7 @@ class Beam:
         """The likeliest ways to go on by a character."""
         log_probs = all_log_probs(self._engine.logits(found.state.top))
         log_probs += found.log_probs[:, None]
-        log_probs[:, self._barred] = -np.inf
+        log_probs[:, self._banned_ids] = -np.inf
         chosen = _likeliest(log_probs.ravel(), self._config.beam)
         chosen = chosen[np.isfinite(log_probs.ravel()[chosen])]
         parents, ids = np.divmod(chosen, log_probs.shape[1])

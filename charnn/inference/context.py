@@ -1,8 +1,8 @@
 """What a text stands in: every prompt and every context follows one newline, if the vocabulary has it."""
 
+from charnn.data.vocab import Vocabulary
 from charnn.inference.engine import Engine, State
 from charnn.inference.scorer import Unknown, encode
-from charnn.text.vocab import Vocabulary
 
 NEWLINE = "\n"
 

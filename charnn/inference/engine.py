@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from charnn.config import ModelConfig
 from charnn.inference.cells import Array, Buffers, LayerState, cell_step, prepared_layer
-from charnn.inference.first_input import FirstInput
+from charnn.inference.input_projection import InputProjection
 from charnn.model.ngrams import BEFORE_TEXT, history
 
 Ids = NDArray[np.integer]
@@ -51,7 +51,7 @@ class Engine:
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
         self.config = config
         first, *deeper = (prepared_layer(config, weights, index) for index in range(config.layers))
-        self._first_input = FirstInput(config, weights, first)
+        self._first_input = InputProjection(config, weights, first)
         # the first input stands for the first layer's input weights, which may be as large
         self._layers = [replace(first, input_weight=np.empty((0, 0), np.float32)), *deeper]
         self._cell_step = cell_step(config)

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from charnn.bundled import bundled_model
 from charnn.errors import InputError, ModelFileError
-from charnn.inference.fill import Filler, load_filler
+from charnn.inference.infill import Filler, load_filler
 from charnn.inference.model import Model, load
 from charnn.storage.description import Description, describe
 

@@ -11,17 +11,17 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from charnn.config import ModelConfig, SampleConfig
+from charnn.data.vocab import UNKNOWN_GLYPH, Vocabulary
 from charnn.errors import InputError, ModelFileError
 from charnn.inference.cells import Array
 from charnn.inference.context import state_after
 from charnn.inference.engine import Engine, Ids, State
-from charnn.inference.parallel import in_order
+from charnn.inference.generate import Sample, Streams, generate, generate_batch
 from charnn.inference.sampler import ENDLESS, check_sample_config, checked_seed, generator
 from charnn.inference.scorer import Score, Scorer, Unknown, encode
 from charnn.inference.softmax import Doubles, probabilities_of
-from charnn.inference.writer import Sample, Streams, write, write_batch
+from charnn.inference.thread_pool import in_order
 from charnn.storage.model_file import ModelFile, model_path, read_model
-from charnn.text.vocab import UNKNOWN_GLYPH, Vocabulary
 
 MAX_BATCH = 128  # samples stepped at once, by one thread
 
@@ -86,7 +86,7 @@ class Model:
     ) -> Iterator[str]:
         """The characters that `sample` would return, as they are made. `length` −1 never ends."""
         config = _sample_config(options)
-        return write(self._single(prompt, config, seed), self.vocabulary.characters, config)
+        return generate(self._single(prompt, config, seed), self.vocabulary.characters, config)
 
     def stream_scored(
         self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]
@@ -94,7 +94,7 @@ class Model:
         """As `stream`, each character with its log-probability (natural log, untempered and untruncated)."""
         config = _sample_config(options)
         streams = self._single(prompt, config, seed, record=True)
-        characters = write(streams, self.vocabulary.characters, config)
+        characters = generate(streams, self.vocabulary.characters, config)
         return ((character, float(streams.log_probs.popleft()[0])) for character in characters)
 
     def sample_many(
@@ -107,8 +107,8 @@ class Model:
         chosen = checked_seed(seed)
         start = self._after(prompt, "the prompt")
         batches = (range(first, min(first + MAX_BATCH, count)) for first in range(0, count, MAX_BATCH))
-        write_some = partial(write_batch, self._engine, start, self.vocabulary, config, chosen)
-        return chain.from_iterable(in_order(write_some, batches))
+        generate_some = partial(generate_batch, self._engine, start, self.vocabulary, config, chosen)
+        return chain.from_iterable(in_order(generate_some, batches))
 
     def next(self, prompt: str = "") -> Distribution:
         """The distribution of the character after `prompt`."""
@@ -161,9 +161,9 @@ class Model:
         start = self._after(context, "the context", unknown)
         if not adapt:
             return Scorer(self._engine, self.vocabulary, start, unknown)
-        from charnn.inference.adapt import AdaptiveScorer  # torch
+        from charnn.inference.dynamic_evaluation import DynamicScorer  # torch
 
-        return AdaptiveScorer(self._engine, self.vocabulary, start, unknown, self.weights())
+        return DynamicScorer(self._engine, self.vocabulary, start, unknown, self.weights())
 
     def weights(self) -> Mapping[str, Array]:
         """The weights as they were trained. The engine holds them in an order of its own, and two would be many."""

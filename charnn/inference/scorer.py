@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from charnn.data.vocab import UNKNOWN_GLYPH, UNKNOWN_ID, Vocabulary
 from charnn.errors import InputError, UnknownCharacterError
 from charnn.inference.cells import Array
 from charnn.inference.engine import Engine, Ids, State
-from charnn.inference.parallel import in_order
 from charnn.inference.softmax import log_probs_of
-from charnn.text.vocab import UNKNOWN_GLYPH, UNKNOWN_ID, Vocabulary
+from charnn.inference.thread_pool import in_order
 
 Unknown = Literal["error", "skip", "replace"]
 Read = Callable[[Ids], Array]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from charnn.config import ModelConfig
 from charnn.model.network import LockedDropout, Network, State
-from charnn.model.side_by_side import Computation, side_by_side
+from charnn.model.parallel_stacks import Computation, parallel_stacks
 
 
 class Predictions(NamedTuple):
@@ -74,7 +74,7 @@ class BidirectionalNetwork(nn.Module):
         readings = [_reading(network) for network in (self.forward_network, self.backward_network)]
         given = [(ids, *state) for ids, state in texts]
         if self._may_share_threads():
-            read = side_by_side(readings, given)
+            read = parallel_stacks(readings, given)
         else:
             read = [reading(*tensors) for reading, tensors in zip(readings, given, strict=True)]
         return [(hidden, tuple(after)) for hidden, *after in read]

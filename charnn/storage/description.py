@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from charnn.config import ModelConfig
+from charnn.data.vocab import Vocabulary
 from charnn.model.shapes import weight_shapes
 from charnn.storage.model_file import model_path, read_model
 from charnn.storage.run_folder import MetricsLog, RunFolder
-from charnn.text.vocab import Vocabulary
 
 Losses = tuple[tuple[int, float], ...]
 """(step, nats per character), in order."""

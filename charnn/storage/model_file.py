@@ -22,11 +22,11 @@ from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as format_tensors
 
 from charnn.config import CELLS, NONLINEARITIES, ModelConfig, to_json
+from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, ModelFileError
 from charnn.files import open_regular, write_atomically
 from charnn.model.shapes import inconsistency, parameter_count, weight_shapes
 from charnn.storage.json_values import parse_json
-from charnn.text.vocab import Vocabulary
 
 FORMAT = 1
 MODEL_FILE = "model.safetensors"

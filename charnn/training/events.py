@@ -77,7 +77,7 @@ class Saved(Event):
 
 @dataclass(frozen=True)
 class Resumed(Event):
-    """A run goes on from a state; `reason` says why when it isn't the user's wish (divergence)."""
+    """A run goes on from a state; `reason` says why when it isn't the user's request (divergence)."""
 
     kind: ClassVar[str] = "resume"
     step: int
@@ -92,7 +92,7 @@ class Sampled(Event):
 
 
 @dataclass(frozen=True)
-class Noticed(Event):
+class Notice(Event):
     """Something the user should know, in one line."""
 
     text: str
@@ -108,7 +108,7 @@ class Finished(Event):
 
 
 @dataclass(frozen=True)
-class Prepared(Event):
+class RunSummary(Event):
     """The plan in words, before the first step: pairs of what and how."""
 
     folder: str

@@ -36,7 +36,7 @@ def network_for(config: ModelConfig) -> AnyNetwork:
     return BidirectionalNetwork(config) if config.bidirectional else Network(config)
 
 
-def window_loss(network: AnyNetwork, inputs: Tensor, targets: Tensor, state: State) -> Loss:
+def batch_loss(network: AnyNetwork, inputs: Tensor, targets: Tensor, state: State) -> Loss:
     """inputs (T, N), targets (T, N), the characters after them, and the state before them → their mean losses."""
     if isinstance(network, Network):
         logits, after = network(inputs, state)
@@ -53,7 +53,7 @@ def lookahead(network: AnyNetwork) -> int:
     return 0 if isinstance(network, Network) else LOOKAHEAD
 
 
-def window_nats(network: AnyNetwork, text: Tensor, ahead: int, state: State) -> tuple[Tensor, State]:
+def batch_nats(network: AnyNetwork, text: Tensor, ahead: int, state: State) -> tuple[Tensor, State]:
     """text (1 + T + `ahead`, N) → −log p (T·N,) of the T characters after the first, and the state before the last."""
     if isinstance(network, Network):
         logits, after = network(text[: len(text) - 1 - ahead], state)

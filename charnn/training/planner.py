@@ -38,7 +38,7 @@ class Planner:
     """`deadline` is in the clock's seconds; None for a budget without minutes."""
 
     budget: Budget
-    windows_per_epoch: int
+    batches_per_epoch: int
     chars_per_step: float
     val_chars: int
     clock: Clock
@@ -52,7 +52,7 @@ class Planner:
     @property
     def last_step(self) -> float:
         """The bound that steps and epochs set; infinite when only minutes do."""
-        epochs = inf if self.budget.epochs is None else ceil(self.budget.epochs * self.windows_per_epoch)
+        epochs = inf if self.budget.epochs is None else ceil(self.budget.epochs * self.batches_per_epoch)
         return min(inf if self.budget.steps is None else self.budget.steps, epochs)
 
     def reason(self, plan: Plan) -> str:

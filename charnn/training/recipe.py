@@ -24,7 +24,7 @@ CHARS_PER_ROW = 16  # of the training text, for each row of an n-gram table
 
 
 @dataclass(frozen=True)
-class Situation:
+class RecipeInputs:
     """What a recipe may depend on. `gflops` is None unless the budget is in minutes."""
 
     train_chars: int
@@ -33,18 +33,18 @@ class Situation:
     gflops: float | None = None
 
 
-def choose(options: TrainOptions, data: DataConfig, situation: Situation) -> TrainConfig:
+def choose(options: TrainOptions, data: DataConfig, inputs: RecipeInputs) -> TrainConfig:
     """The whole configuration: the user's options, and the recipe's choice for the rest."""
     budget = choose_budget(options)
-    reach = _affordable_chars(options, budget, situation)
-    model = _choose_model(options, situation, reach)
+    reach = _affordable_chars(options, budget, inputs)
+    model = _choose_model(options, inputs, reach)
     return TrainConfig(
         model=model,
         data=data,
-        optim=_choose_optim(options, model, situation),
+        optim=_choose_optim(options, model, inputs),
         budget=budget,
         seed=options.get("seed", TrainConfig.seed),
-        device=situation.device,
+        device=inputs.device,
         precision=options.get("precision", TrainConfig.precision),
         threads=options.get("threads"),
         init_from=options.get("init_from"),
@@ -56,7 +56,7 @@ def choose_budget(options: TrainOptions) -> Budget:
     return Budget(minutes=DEFAULT_MINUTES) if given == Budget() else given
 
 
-def _affordable_chars(options: TrainOptions, budget: Budget, situation: Situation) -> float:
+def _affordable_chars(options: TrainOptions, budget: Budget, inputs: RecipeInputs) -> float:
     """How many characters the run will read, roughly: what size, dropout and rate depend on."""
     optim = OptimConfig()
     window = options.get("batch_size", optim.batch_size) * options.get("seq_length", optim.seq_length)
@@ -64,35 +64,35 @@ def _affordable_chars(options: TrainOptions, budget: Budget, situation: Situatio
     if budget.steps is not None:
         chars = min(chars, budget.steps * window)
     if budget.epochs is not None:
-        chars = min(chars, budget.epochs * situation.train_chars)
-    if budget.minutes is not None and situation.gflops is not None:
+        chars = min(chars, budget.epochs * inputs.train_chars)
+    if budget.minutes is not None and inputs.gflops is not None:
         stacks = 2 if options.get("bidirectional") else 1
-        chars = min(chars, _chars_in(budget.minutes * 60, situation, stacks))
+        chars = min(chars, _chars_in(budget.minutes * 60, inputs, stacks))
     return chars
 
 
-def _chars_in(seconds: float, situation: Situation, stacks: int) -> float:
+def _chars_in(seconds: float, inputs: RecipeInputs, stacks: int) -> float:
     """Characters that the network chosen for so many seconds reads in them (6 FLOP a weight and character)."""
-    assert situation.gflops is not None
-    flop = seconds * situation.gflops * 1e9 * KERNEL_SHARE / stacks
+    assert inputs.gflops is not None
+    flop = seconds * inputs.gflops * 1e9 * KERNEL_SHARE / stacks
     # hidden ∝ chars^0.42 and flop = 6 × 4 × hidden² × 1.3 × chars, solved for chars
     ratio = flop / (6 * 4 * 192**2 * 1.3 * 4.5e6)
     return 4.5e6 * float(ratio ** (1 / 1.84))
 
 
-def _choose_model(options: TrainOptions, situation: Situation, chars: float) -> ModelConfig:
+def _choose_model(options: TrainOptions, inputs: RecipeInputs, chars: float) -> ModelConfig:
     ngrams = options.get("ngrams", _ngrams_for(options))
-    default_embedding = NGRAM_EMBEDDING if ngrams else 128 if situation.vocab_size > LARGE_VOCABULARY else 0
-    epochs = chars / situation.train_chars
+    default_embedding = NGRAM_EMBEDDING if ngrams else 128 if inputs.vocab_size > LARGE_VOCABULARY else 0
+    epochs = chars / inputs.train_chars
     return ModelConfig(
-        vocab_size=situation.vocab_size,
+        vocab_size=inputs.vocab_size,
         cell=options.get("cell", ModelConfig.cell),
         nonlinearity=options.get("nonlinearity", ModelConfig.nonlinearity),
         layers=options.get("layers", ModelConfig.layers),
         hidden=options.get("hidden", _hidden_for(chars)),
         embedding=options.get("embedding", default_embedding),
         ngrams=ngrams,
-        ngram_rows=options.get("ngram_rows", _rows_for(situation.train_chars) if ngrams else 0),
+        ngram_rows=options.get("ngram_rows", _rows_for(inputs.train_chars) if ngrams else 0),
         ngram_dropout=options.get("ngram_dropout", _ngram_dropout_for(epochs) if ngrams else 0.0),
         dropout=options.get("dropout", _dropout_for(epochs)),
         bidirectional=options.get("bidirectional", ModelConfig.bidirectional),
@@ -128,9 +128,9 @@ def _dropout_for(epochs: float) -> float:
     return 0.4
 
 
-def _choose_optim(options: TrainOptions, model: ModelConfig, situation: Situation) -> OptimConfig:
+def _choose_optim(options: TrainOptions, model: ModelConfig, inputs: RecipeInputs) -> OptimConfig:
     default = OptimConfig()
-    on_gpu = situation.device != "cpu"
+    on_gpu = inputs.device != "cpu"
     return OptimConfig(
         batch_size=options.get("batch_size", 64 if on_gpu else default.batch_size),
         seq_length=options.get("seq_length", 128 if on_gpu else default.seq_length),

@@ -6,19 +6,19 @@ from shlex import quote
 
 from charnn.errors import InputError, InterruptedRunError
 from charnn.files import require_room
+from charnn.storage.checkpoints import Checkpoint, CheckpointStore
 from charnn.storage.run_folder import MetricsLog
-from charnn.storage.states import StateStore, StoredState
-from charnn.training.cadence import Cadence
-from charnn.training.claim import Claim
+from charnn.training.context import RunContext, TrainRequest
 from charnn.training.device import memory_advice
-from charnn.training.events import Event, Finished, Noticed, Planned, Prepared, Resumed
+from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary
+from charnn.training.interval import Interval
 from charnn.training.loop import Loop
-from charnn.training.opening import new_session, resumed_session
 from charnn.training.planner import Planner
-from charnn.training.session import Session, Wish
+from charnn.training.run_lock import RunLock
+from charnn.training.setup import new_context, resumed_context
 from charnn.training.stored import restore, stored_run
 from charnn.training.summary import summarise
-from charnn.training.trainer import Course, Trainer
+from charnn.training.trainer import Trainer, TrainState
 
 DEFAULT_SAVE_EVERY = "1m"
 DEFAULT_SAMPLE_EVERY = "1m"
@@ -26,38 +26,38 @@ DEFAULT_KEEP = 2
 SAVE_RATE = 130e6  # bytes a second hashed, written and synced, until measured
 
 
-def run_events(wish: Wish, claim: Claim, *, dry_run: bool = False) -> Iterator[Event]:
+def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = False) -> Iterator[Event]:
     """Prepare, train, store. Raises CharnnError: InterruptedRunError after a signal, once the state is saved."""
-    store = StateStore(claim.folder.resume, wish.options.get("keep", DEFAULT_KEEP))
-    save, sample = (Cadence.parse(*_cadence(wish, name)) for name in ("save_every", "sample_every"))
-    if wish.options.get("resume"):
+    store = CheckpointStore(run_lock.folder.resume, request.options.get("keep", DEFAULT_KEEP))
+    save, sample = (Interval.parse(*_interval(request, name)) for name in ("save_every", "sample_every"))
+    if request.options.get("resume"):
         state, complaints = store.latest()
-        yield from (Noticed(complaint) for complaint in complaints)
-        session = resumed_session(wish, claim.folder, state)
+        yield from (Notice(complaint) for complaint in complaints)
+        context = resumed_context(request, run_lock.folder, state)
     else:
-        state, session = None, new_session(wish, claim.folder)
-    yield from map(Noticed, session.notices)
-    config, path = session.config, claim.folder.path
+        state, context = None, new_context(request, run_lock.folder)
+    yield from map(Notice, context.notices)
+    config, path = context.config, run_lock.folder.path
     if config.model.bidirectional:
-        sample = _no_samples(wish)
-    yield Prepared(str(path), summarise(config, session.corpus, path), config.model.bidirectional)
+        sample = _no_samples(request)
+    yield RunSummary(str(path), summarise(config, context.corpus, path), config.model.bidirectional)
     if dry_run:
         return
-    claim.take()
-    with memory_advice(session.config.device):
-        yield from _stored(_trained(session, store, state, save, sample), MetricsLog(claim.folder.metrics))
+    run_lock.take()
+    with memory_advice(context.config.device):
+        yield from _stored(_trained(context, store, state, save, sample), MetricsLog(run_lock.folder.metrics))
 
 
-def _cadence(wish: Wish, name: str) -> tuple[str, str]:
+def _interval(request: TrainRequest, name: str) -> tuple[str, str]:
     default = {"save_every": DEFAULT_SAVE_EVERY, "sample_every": DEFAULT_SAMPLE_EVERY}[name]
-    return str(wish.options.get(name, default)), f"--{name.replace('_', '-')}"
+    return str(request.options.get(name, default)), f"--{name.replace('_', '-')}"
 
 
-def _no_samples(wish: Wish) -> Cadence:
+def _no_samples(request: TrainRequest) -> Interval:
     """A bidirectional model's. Raises InputError when some are asked for."""
-    if wish.options.get("sample_every", "0") != "0":
+    if request.options.get("sample_every", "0") != "0":
         raise InputError("--sample-every: a bidirectional model can't sample, it fills blanks; leave it out")
-    return Cadence()
+    return Interval()
 
 
 def _stored(events: Iterator[Event], metrics: MetricsLog) -> Iterator[Event]:
@@ -71,76 +71,78 @@ def _stored(events: Iterator[Event], metrics: MetricsLog) -> Iterator[Event]:
 
 
 def _trained(
-    session: Session, store: StateStore, state: StoredState | None, save: Cadence, sample: Cadence
+    context: RunContext, store: CheckpointStore, state: Checkpoint | None, save: Interval, sample: Interval
 ) -> Iterator[Event]:
-    trainer = session.new_trainer()
-    planner = _planner(session, trainer)
-    require_room(session.folder.path, _room_needed(trainer, store.keep))
+    trainer = context.new_trainer()
+    planner = _planner(context, trainer)
+    require_room(context.folder.path, _room_needed(trainer, store.keep))
     if state is None:
-        session.folder.clear()
-        yield session.started_event()
+        context.folder.clear()
+        yield context.started_event()
     else:
         store.forget_after(state)
         restore(trainer, state)
-        if _is_over(session, trainer.course, state):
-            yield _over_already(session, planner, trainer.course)
+        if _is_over(context, trainer.train_state, state):
+            yield _over_already(context, planner, trainer.train_state)
             return
-        yield from _resumed(session, trainer, planner, state)
-    for cadence in (save, sample):
-        cadence.restart(trainer.course.step)
-    loop = Loop(trainer, planner, store, session, save, sample, "save_every" not in session.wish.options)
+        yield from _resumed(context, trainer, planner, state)
+    for interval in (save, sample):
+        interval.restart(trainer.train_state.step)
+    loop = Loop(trainer, planner, store, context, save, sample, "save_every" not in context.request.options)
     try:
         yield from loop.events()
     except InterruptedRunError as error:
-        command = f"charnn train --resume --out {quote(str(session.folder.path))}"
+        command = f"charnn train --resume --out {quote(str(context.folder.path))}"
         raise InterruptedRunError(f"interrupted; to go on: {command}", error.signal_number) from None
 
 
-def _resumed(session: Session, trainer: Trainer, planner: Planner, state: StoredState) -> Iterator[Event]:
+def _resumed(context: RunContext, trainer: Trainer, planner: Planner, state: Checkpoint) -> Iterator[Event]:
     yield Resumed(state.step, str(state.path))
     planner.restart_measuring(state.step)
-    plan = trainer.course.plan
-    if plan is not None and _grew(session, state):
+    plan = trainer.train_state.plan
+    if plan is not None and _grew(context, state):
         plan = planner.extended(plan, state.step)
-        trainer.course.plans.append(plan)
+        trainer.train_state.plans.append(plan)
         yield Planned(plan.step, plan.steps, plan.chars_per_second)
-        yield Noticed(
+        yield Notice(
             f"the budget grew: the learning rate goes on at {trainer.lr:.2g}, where the schedule of "
             f"{plan.steps:,} steps stands at step {plan.step:,}"
         )
 
 
-def _grew(session: Session, state: StoredState) -> bool:
-    return session.config.budget != stored_run(state).config.budget
+def _grew(context: RunContext, state: Checkpoint) -> bool:
+    return context.config.budget != stored_run(state).config.budget
 
 
-def _is_over(session: Session, course: Course, state: StoredState) -> bool:
-    plan = course.plan
+def _is_over(context: RunContext, train_state: TrainState, state: Checkpoint) -> bool:
+    plan = train_state.plan
     return (
         plan is not None
-        and course.step >= plan.steps
-        and course.evaluated >= course.step
-        and not _grew(session, state)
+        and train_state.step >= plan.steps
+        and train_state.evaluated >= train_state.step
+        and not _grew(context, state)
     )
 
 
-def _over_already(session: Session, planner: Planner, course: Course) -> Event:
+def _over_already(context: RunContext, planner: Planner, train_state: TrainState) -> Event:
     """That it is; or its last line, where a kill came between the last save and that."""
-    assert course.plan is not None
-    if MetricsLog(session.folder.metrics).last("finish"):
-        return Noticed("this run is over; give a larger budget to go on with it")
-    return Finished(course.step, session.clock.seconds(), course.best, planner.reason(course.plan))
+    assert train_state.plan is not None
+    if MetricsLog(context.folder.metrics).last("finish"):
+        return Notice("this run is over; give a larger budget to go on with it")
+    return Finished(
+        train_state.step, context.clock.seconds(), train_state.best, planner.reason(train_state.plan)
+    )
 
 
-def _planner(session: Session, trainer: Trainer) -> Planner:
-    lanes = trainer.lanes
+def _planner(context: RunContext, trainer: Trainer) -> Planner:
+    streams = trainer.batches
     return Planner(
-        session.config.budget,
-        windows_per_epoch=lanes.windows_per_epoch,
-        chars_per_step=session.config.optim.batch_size * lanes.lane_length / lanes.windows_per_epoch,
-        val_chars=len(session.corpus.val) if session.corpus.val is not None else 0,
-        clock=session.clock,
-        deadline=session.deadline,
+        context.config.budget,
+        batches_per_epoch=streams.batches_per_epoch,
+        chars_per_step=context.config.optim.batch_size * streams.stream_length / streams.batches_per_epoch,
+        val_chars=len(context.corpus.val) if context.corpus.val is not None else 0,
+        clock=context.clock,
+        deadline=context.deadline,
         save_seconds=3 * _weight_bytes(trainer) / SAVE_RATE,
     )
 

@@ -8,16 +8,16 @@ from re import fullmatch
 from typing import cast
 
 from charnn.config import Budget, TrainConfig, TrainOptions
+from charnn.data.batches import fit
+from charnn.data.corpus import Corpus
+from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError, ModelFileError
 from charnn.model.shapes import inconsistency, weight_shapes
-from charnn.storage.states import StoredState
+from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.typed_values import read_as
-from charnn.text.corpus import Corpus
-from charnn.text.lanes import fit
-from charnn.text.vocab import Vocabulary
 from charnn.training.options import check_options
 from charnn.training.resumption import setting
-from charnn.training.trainer import Course, Trainer
+from charnn.training.trainer import Trainer, TrainState
 
 _OF_A_SESSION = ("out", "resume", "overwrite", "save_every", "keep", "sample_every")
 
@@ -32,10 +32,10 @@ class StoredRun:
     versions: dict[str, str]
     seconds: float
     deadline: float | None
-    course: Course
+    course: TrainState
 
 
-def stored_run(state: StoredState) -> StoredRun:
+def stored_run(state: Checkpoint) -> StoredRun:
     """What `state` says. Raises ModelFileError, naming it, unless that is what a run of charnn's says."""
     with _believed(state):
         run = read_as(StoredRun, state.values, "state")
@@ -45,13 +45,13 @@ def stored_run(state: StoredState) -> StoredRun:
         _require(
             run.seconds >= 0 and (run.deadline is None) is (run.config.budget.minutes is None), "deadline"
         )
-        _check_course(run.course, state.step)
+        _check_train_state(run.course, state.step)
         is_timed = run.deadline is not None
         _require(not is_timed or all(plan.chars_per_second for plan in run.course.plans), "speed")
         return run
 
 
-def require_fit(state: StoredState, config: TrainConfig, corpus: Corpus) -> None:
+def require_fit(state: Checkpoint, config: TrainConfig, corpus: Corpus) -> None:
     """Raise ModelFileError unless the state holds the network's weights, and the corpus fits both.
 
     What is allocated next is then no larger than what was read.
@@ -63,11 +63,11 @@ def require_fit(state: StoredState, config: TrainConfig, corpus: Corpus) -> None
         _require(found == shapes, "weights")
 
 
-def restore(trainer: Trainer, state: StoredState) -> None:
+def restore(trainer: Trainer, state: Checkpoint) -> None:
     """Put `trainer` where `state` was taken. Raises ModelFileError, naming it, when it isn't one of such a run."""
     with _believed(state):
-        course = read_as(Course, state.values.get("course"), "course")
-        _check_course(course, state.step)
+        course = read_as(TrainState, state.values.get("course"), "course")
+        _check_train_state(course, state.step)
         trainer.restore(state.tensors, course)
 
 
@@ -85,7 +85,7 @@ def require_its_corpus(folder: Path, config: TrainConfig, corpus: Corpus) -> Non
         _check_corpus(config, corpus)
 
 
-def _believed(state: StoredState) -> AbstractContextManager[None]:
+def _believed(state: Checkpoint) -> AbstractContextManager[None]:
     """States may come from strangers: whatever is wrong with one is said in one line."""
     return _refused(f"the state {state.path} can't be resumed: ", "; remove it to go on from the one before")
 
@@ -122,7 +122,7 @@ def _check_corpus(config: TrainConfig, corpus: Corpus) -> None:
     _require(len(corpus.vocabulary) == config.model.vocab_size, "vocabulary")
 
 
-def _check_course(course: Course, step: int) -> None:
+def _check_train_state(course: TrainState, step: int) -> None:
     _require(course.step == step, "step")
     _require(min(course.evaluated, course.chars, course.averaged, course.lr_scale) >= 0, "course")
     _require(course.lr_scale <= 1, "lr_scale")

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from charnn.config import Budget, ModelConfig, TrainConfig
+from charnn.data.corpus import Corpus
 from charnn.model.shapes import dense_parameters, parameter_count
-from charnn.text.corpus import Corpus
 from charnn.training.device import machine_gflops
 from charnn.training.recipe import KERNEL_SHARE
 
@@ -24,7 +24,7 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
         ("vocabulary", f"{len(corpus.vocabulary):,} characters{_unknown(corpus)}"),
         ("odd bytes", f"{corpus.replaced:,} replaced by U+FFFD" if corpus.replaced else "none"),
         ("network", _network(config)),
-        ("batch", f"{optim.batch_size} lanes × windows of {optim.seq_length} characters"),
+        ("batch", f"{optim.batch_size} streams × windows of {optim.seq_length} characters"),
         (
             "optimiser",
             f"AdamW, learning rate {optim.lr:g}, clip {optim.clip:g}, weight decay {optim.weight_decay:g}",

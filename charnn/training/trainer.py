@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from charnn.config import TrainConfig
+from charnn.data.batches import BatchStream
+from charnn.data.corpus import Corpus
 from charnn.model.network import State, detach
-from charnn.text.corpus import Corpus
-from charnn.text.lanes import Lanes
 from charnn.training import device as devices
 from charnn.training.evaluation import evaluate
-from charnn.training.objective import network_for, window_loss
+from charnn.training.objective import batch_loss, network_for
 from charnn.training.optimizer import Optimizer
 from charnn.training.schedule import Plan, learning_rate
 
 
 @dataclass
-class Course:
+class TrainState:
     """Where a run stands, but for its tensors. `step` counts updates made, and so windows read."""
 
     step: int = 0
@@ -59,30 +59,30 @@ class Trainer:
             self.network.load_state_dict(dict(weights))
         self.network.to(self.device)
         self.optimizer = Optimizer(self.network, config.optim)
-        self.lanes = Lanes(corpus.train, config.optim.batch_size, config.optim.seq_length)
-        self.course = Course()
+        self.batches = BatchStream(corpus.train, config.optim.batch_size, config.optim.seq_length)
+        self.train_state = TrainState()
         self.state: State = self.network.initial_state(config.optim.batch_size)
         self.sums = self._zero_sums()
 
     @property
     def epoch(self) -> float:
-        return self.course.step / self.lanes.windows_per_epoch
+        return self.train_state.step / self.batches.batches_per_epoch
 
     @property
     def lr(self) -> float:
         """The learning rate of the next step."""
-        course = self.course
-        return course.lr_scale * learning_rate(self.config.optim, course.plans, course.step)
+        train_state = self.train_state
+        return train_state.lr_scale * learning_rate(self.config.optim, train_state.plans, train_state.step)
 
     def step(self) -> None:
         """Read the next window, back-propagate through it, update the weights."""
-        window = self.lanes.window(self.course.step)
-        if window.starts_epoch:
+        batch = self.batches.batch(self.train_state.step)
+        if batch.starts_epoch:
             self.state = self.network.initial_state(self.config.optim.batch_size)
-        inputs = torch.from_numpy(window.inputs).to(self.device, non_blocking=True)
-        targets = torch.from_numpy(window.targets).to(self.device, non_blocking=True)
+        inputs = torch.from_numpy(batch.inputs).to(self.device, non_blocking=True)
+        targets = torch.from_numpy(batch.targets).to(self.device, non_blocking=True)
         with devices.autocast(self.config.precision, self.device):
-            loss = window_loss(self.network, inputs, targets, self.state)
+            loss = batch_loss(self.network, inputs, targets, self.state)
         norm = self.optimizer.step(loss.trained, self.lr)
         self.state = detach(loss.after)
         self._count(inputs.numel(), loss.reported.detach(), norm)
@@ -95,12 +95,12 @@ class Trainer:
 
     def averages(self) -> tuple[float, float]:
         """Mean loss (nats per character) and gradient norm since the last `restart_averages`."""
-        loss, norm = (self.sums / max(self.course.averaged, 1)).tolist()
+        loss, norm = (self.sums / max(self.train_state.averaged, 1)).tolist()
         return loss, norm
 
     def restart_averages(self) -> None:
         self.sums = self._zero_sums()
-        self.course.averaged = 0
+        self.train_state.averaged = 0
 
     @property
     def is_healthy(self) -> bool:
@@ -122,8 +122,8 @@ class Trainer:
             | {"sums": self.sums}
         )
 
-    def restore(self, tensors: Mapping[str, Tensor], course: Course) -> None:
-        """Put the run where `tensors()` and `course` were taken.
+    def restore(self, tensors: Mapping[str, Tensor], train_state: TrainState) -> None:
+        """Put the run where `tensors()` and `train_state` were taken.
 
         Raises ValueError for tensors that aren't those of such a run; nothing is moved then but the generators.
         """
@@ -134,13 +134,13 @@ class Trainer:
         parts = _under("state", tensors)
         self.state = tuple(parts[str(i)].to(self.device) for i in range(len(parts)))
         self.sums = tensors["sums"].to(self.device)
-        self.course = course
+        self.train_state = train_state
 
     def _count(self, chars: int, loss: Tensor, norm: Tensor) -> None:
         self.sums += torch.stack([loss, norm])
-        self.course.averaged += 1
-        self.course.step += 1
-        self.course.chars += chars
+        self.train_state.averaged += 1
+        self.train_state.step += 1
+        self.train_state.chars += chars
 
     def _zero_sums(self) -> Tensor:
         """Summed loss and gradient norm, on the device: reading them waits for it."""

@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 import zstandard
 
-from charnn.text.encode import encode_text
+from charnn.data.encode import encode_text
 
 from .campaign import ACCEPTED, Target
 from .mutate import mutated_bytes

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from charnn.errors import CharnnError
+from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.model_file import read_model
 from charnn.storage.run_folder import MetricsLog, RunFolder
-from charnn.storage.states import StateStore
 
 from . import processes
 from .outcome import outcome_of
@@ -73,7 +73,7 @@ def _killed(folder: Path, run: RunFolder, life: float, result: Kills) -> bool:
 def complaints(run: RunFolder) -> Iterator[str]:
     """Whatever of a killed run doesn't load, or is older than what the run said it had saved."""
     try:
-        state, torn = StateStore(run.resume, keep=2).latest()
+        state, torn = CheckpointStore(run.resume, keep=2).latest()
         yield from torn
         said = MetricsLog(run.metrics).last("save")
         if said and (state is None or state.step < said["step"]):

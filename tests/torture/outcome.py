@@ -3,16 +3,16 @@
 import json
 from hashlib import sha256
 
+from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.model_file import read_model
 from charnn.storage.run_folder import RunFolder
-from charnn.storage.states import StateStore
 
 _CLOCKS = ("seconds", "chars_per_second")
 
 
 def outcome_of(run: RunFolder) -> str:
     """The last state, the best model, and every line of the metrics that an interruption must not change."""
-    state, _ = StateStore(run.resume, keep=1).latest()
+    state, _ = CheckpointStore(run.resume, keep=1).latest()
     assert state is not None
     content = sha256()
     for name, tensor in sorted(state.tensors.items()):

@@ -27,7 +27,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 PATIENCE = 120.0  # seconds until a process counts as hung
 
 # torch._dynamo: making an optimizer imports it, which takes as long as torch itself
-_PRELOADED = ["charnn.training.run", "torch._dynamo", "charnn.cli.app", "charnn.cli.display"]
+_PRELOADED = ["charnn.training.run", "torch._dynamo", "charnn.cli.app", "charnn.cli.train_view"]
 _FORKS = multiprocessing.get_context("forkserver")
 
 

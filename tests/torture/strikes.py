@@ -20,13 +20,13 @@ from pathlib import Path
 import torch
 
 from charnn.config import ModelConfig
+from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError
 from charnn.files import remove_leftovers
 from charnn.model.shapes import weight_shapes
+from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.model_file import ModelFile, read_model, write_model
 from charnn.storage.run_folder import MetricsLog, RunFolder
-from charnn.storage.states import StateStore
-from charnn.text.vocab import Vocabulary
 
 from . import processes
 
@@ -78,7 +78,9 @@ def prepare(folder: Path) -> RunFolder:
 
 def save(run: RunFolder, step: int) -> None:
     """What a training run does at a save: state, model, metrics. Every tensor is full of `step`."""
-    path = StateStore(run.resume, KEEP).save(step, {"weight": torch.full((50,), float(step))}, {"step": step})
+    path = CheckpointStore(run.resume, KEEP).save(
+        step, {"weight": torch.full((50,), float(step))}, {"step": step}
+    )
     weights = {n: torch.full(s, float(step)).numpy() for n, s in weight_shapes(_CONFIG).items()}
     write_model(run.model, ModelFile(_CONFIG, Vocabulary("abc"), weights, {}))
     MetricsLog(run.metrics).append({"event": "save", "step": step, "path": str(path)})
@@ -130,7 +132,7 @@ def _let_anyone_trace() -> None:
 
 def complaints(run: RunFolder, blow: Strike, outcome: Outcome) -> Iterator[str]:
     """Whatever is not as promised after a strike. Ends with another save, which must clean up."""
-    store = StateStore(run.resume, KEEP)
+    store = CheckpointStore(run.resume, KEEP)
     yield from _ending_complaints(run, blow, outcome)
     state, torn = store.latest()
     yield from (f"a state is not whole: {line}" for line in torn)

@@ -1,0 +1,76 @@
+"""A network that reads in one direction, and what it makes of the gaps of a text."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+
+from charnn.config import FillConfig
+from charnn.errors import InputError
+from charnn.inference.beam import Beam
+from charnn.inference.blanks import Blanks, Fills
+from charnn.inference.context import NEWLINE, state_after
+from charnn.inference.engine import Engine, Ids
+from charnn.inference.scorer import score_rows
+from charnn.inference.softmax import Doubles
+from charnn.storage.model_file import ModelFile
+
+
+class DirectionalModel:
+    """A network for texts that are given in its own direction, each between two newlines. Immutable.
+
+    Raises InputError for a model that knows no character to fill gaps with.
+    """
+
+    def __init__(self, stored: ModelFile) -> None:
+        self.engine = Engine(stored.config, stored.weights)
+        self.vocabulary = stored.vocabulary
+        self.end = NEWLINE if NEWLINE in self.vocabulary else ""
+        self.banned_ids = self.vocabulary.encode(self.end).tolist()  # ids that no fill holds
+        if self.vocabulary.has_unknown:
+            self.banned_ids.append(self.vocabulary.unknown_id)
+        if len(self.banned_ids) == len(self.vocabulary):
+            raise InputError("the model knows no character to fill a gap with; name another")
+
+    def read(self, blanks: Blanks, config: FillConfig) -> "InfillQuery":
+        return InfillQuery(self, blanks, config)
+
+
+class InfillQuery:
+    """A text with gaps, read up to its first gap."""
+
+    def __init__(self, way: DirectionalModel, blanks: Blanks, config: FillConfig) -> None:
+        self._way, self._gaps, self._config = way, blanks.gaps, config
+        self._start = state_after(way.engine, way.vocabulary, blanks.known[0], "the text")
+        *between, last = blanks.known[1:]
+        last = (last + way.end)[: config.lookahead]
+        self._after: list[Ids] = [way.vocabulary.encode(known) for known in (*between, last)]  # each gap
+
+    def candidates(self) -> dict[Fills, float]:
+        """The ways to fill the gaps that a beam search finds, the likeliest first.
+
+        Each has the log-probability of its fills and of what follows them, to `config.lookahead` after the last.
+        """
+        beam = Beam(self._way.engine, self._way.banned_ids, self._config)
+        found = beam.candidates(self._start, list(zip(self._gaps, self._after, strict=True)))
+        ends = np.cumsum([gap.longest for gap in self._gaps])[:-1]
+        columns = [map(self._decoded, part) for part in np.split(found.fills, ends, axis=1)]
+        return dict(zip(zip(*columns, strict=True), found.log_probs.tolist(), strict=True))
+
+    def log_probs(self, ways: Sequence[Fills]) -> Doubles:
+        """The log-probabilities (K,) of K ways to fill the gaps, each as in `candidates`."""
+        rows = [self._ids(fills) for fills in ways]
+        longest_first = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+        scored = score_rows(self._way.engine, self._start, [rows[i] for i in longest_first])
+        log_probs = np.empty(len(rows))
+        log_probs[longest_first] = [row.sum(dtype=np.float64) for row in scored]
+        return log_probs
+
+    def _ids(self, fills: Fills) -> Ids:
+        """The text after what has been read."""
+        return np.concatenate(
+            [*chain.from_iterable(zip(map(self._way.vocabulary.encode, fills), self._after, strict=True))]
+        )
+
+    def _decoded(self, ids: Ids) -> str:
+        return self._way.vocabulary.decode(ids[ids >= 0])

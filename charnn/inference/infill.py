@@ -1,0 +1,149 @@
+"""What may stand in the gaps of a text: candidates by beam search, weighed by all the text around them.
+
+A forward model proposes a fill from what precedes it and weighs it by what follows: p(fill, following | preceding). A
+bidirectional model's two halves propose from either side, and a fill weighs the geometric mean of what they say of it.
+"""
+
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import numpy as np
+
+from charnn.config import FillConfig, ModelConfig
+from charnn.data.vocab import Vocabulary
+from charnn.errors import InputError
+from charnn.inference.blanks import GAP, Blanks, Fills, blanks_in, joined, mirrored
+from charnn.inference.directional import DirectionalModel
+from charnn.inference.sampler import checked_seed, fill_noise, generator
+from charnn.inference.scorer import encode
+from charnn.inference.softmax import Doubles, probabilities_of
+from charnn.storage.directions import directions
+from charnn.storage.model_file import ModelFile, model_path, read_model
+
+LONGEST = 64  # characters of a gap of unknown length at most: candidates of all lengths are held at once
+
+
+class FillOptions(TypedDict, total=False):
+    """How gaps are filled; the defaults are `charnn.config.FillConfig`'s."""
+
+    count: int
+    max_length: int
+    temperature: float
+    beam: int
+    lookahead: int
+
+
+@dataclass(frozen=True)
+class Filled:
+    """One way to fill a text's gaps: `known` text around them, one stretch more than there are `fills`.
+
+    `probability` is its share among all the candidates that were found; `log_prob` (nats) how likely the fills and
+    what was read after them are after what stands before them, by a bidirectional model the mean of both directions.
+    """
+
+    known: tuple[str, ...]
+    fills: tuple[str, ...]
+    probability: float
+    log_prob: float
+
+    @property
+    def text(self) -> str:
+        """The whole, filled."""
+        return joined(self.known, self.fills)
+
+
+@dataclass(frozen=True)
+class Filler:
+    """A trained model that fills gaps. Immutable: many threads may share one."""
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    path: Path | None
+    _forward: DirectionalModel = field(repr=False)
+    _backward: DirectionalModel | None = field(repr=False, default=None)
+
+    @classmethod
+    def of(cls, stored: ModelFile, path: Path | None = None) -> "Filler":
+        """The model that a file holds; `path` None where there is none yet."""
+        ways = directions(stored) if stored.config.bidirectional else (stored,)
+        return cls(stored.config, stored.vocabulary, path, *map(DirectionalModel, ways))
+
+    @property
+    def is_bidirectional(self) -> bool:
+        return self._backward is not None
+
+    def fill(self, text: str, *, seed: int | None = None, **options: Unpack[FillOptions]) -> list[Filled]:
+        """The likeliest `count` ways to fill the gaps of `text`, or as many as were found; the likeliest first.
+
+        A run of underscores is a gap of that many characters, {} one of 1 to `max_length`; no fill holds a newline. The
+        text stands between two newlines. At a `temperature` above 0 the ways are drawn instead, no two alike: one seed,
+        one draw. Raises InputError for a text without a gap or an option out of its range, UnknownCharacterError.
+        """
+        config = FillConfig(**options)
+        _check(config)
+        blanks = blanks_in(text, config.max_length)
+        _refuse_unknown(self.vocabulary, text)
+        found = self._weighed(blanks, config)
+        log_probs = np.array(list(found.values()))
+        probabilities = probabilities_of(log_probs[None])[0]
+        fills = list(found)
+        return [
+            Filled(blanks.known, fills[i], float(probabilities[i]), float(log_probs[i]))
+            for i in _chosen(log_probs, config, checked_seed(seed))
+        ]
+
+    def _weighed(self, blanks: Blanks, config: FillConfig) -> dict[Fills, float]:
+        """The candidates with their log-probabilities."""
+        forward = self._forward.read(blanks, config)
+        found = forward.candidates()
+        if self._backward is None:
+            return found
+        backward = self._backward.read(blanks.mirrored(), config)
+        ways = list(dict.fromkeys([*found, *map(mirrored, backward.candidates())]))
+        sums = forward.log_probs(ways) + backward.log_probs([mirrored(fills) for fills in ways])
+        return dict(zip(ways, (sums / 2).tolist(), strict=True))
+
+
+def load_filler(path: str | Path) -> Filler:
+    """The model in a .safetensors file or a run's folder, of either kind.
+
+    Raises ModelFileError, naming it and what is wrong.
+    """
+    file = model_path(Path(path))
+    return Filler.of(read_model(file), file)
+
+
+def _check(config: FillConfig) -> None:
+    """Raise InputError, naming the option and its range, for a value that makes no sense."""
+    checks = [
+        (config.count >= 1, "num-fills", "≥ 1", config.count),
+        (1 <= config.max_length <= LONGEST, "max-length", f"from 1 to {LONGEST}", config.max_length),
+        (
+            isfinite(config.temperature) and config.temperature >= 0,
+            "temp",
+            "finite and ≥ 0",
+            config.temperature,
+        ),
+        (config.beam >= 1, "beam", "≥ 1", config.beam),
+        (config.lookahead >= 0, "lookahead", "≥ 0", config.lookahead),
+    ]
+    for passed, option, allowed, value in checks:
+        if not passed:
+            raise InputError(f"--{option} must be {allowed}, not {value}")
+
+
+def _refuse_unknown(vocabulary: Vocabulary, text: str) -> None:
+    """Raise UnknownCharacterError for a character outside of the gaps that the model never saw."""
+    known = vocabulary.characters[0]
+    encode(vocabulary, GAP.sub(lambda gap: known * len(gap[0]), text), "error", "the text")
+
+
+def _chosen(log_probs: Doubles, config: FillConfig, seed: int) -> list[int]:
+    """The places of the greatest; with a temperature, of a draw without repetition (Gumbel top-k: Kool et al. 2019)."""
+    noise = np.zeros(len(log_probs))
+    if config.temperature:
+        fill_noise(noise, generator(seed, 0), config.temperature)
+    chosen: list[int] = np.argsort(-(log_probs + noise), kind="stable")[: config.count].tolist()
+    return chosen

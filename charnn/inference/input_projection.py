@@ -1,0 +1,62 @@
+"""The first layer's input product: a row of a table, and with n-gram inputs the product of their sum."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charnn.config import ModelConfig
+from charnn.inference.cells import Array, Layer
+from charnn.model.ngrams import hashed, tap_factors
+
+MAX_TABLE = 1 << 22  # entries (16 MB); a larger product of embedding and input weights is taken at each step
+
+
+class InputProjection:
+    """What the first layer makes of a character, before its own state. Immutable.
+
+    One-hot input times a matrix is a row of its transpose, so a table costs no more than the weights; an embedding
+    and the biases are folded into it.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array], layer: Layer) -> None:
+        self._embedding = weights["embedding.weight"] if config.embedding else None
+        self._table = _input_table(layer, self._embedding)
+        self._ngrams = _NgramSum(config, weights["ngrams.weight"]) if config.ngrams else None
+        self._layer = None if config.embedding == 0 else layer  # one-hot input needs no more than the table
+
+    def product(self, taps: NDArray[np.integer], out: Array) -> None:
+        """taps (n, B), the ids 0, 1, … characters back → the product with the biases, out (B, G·H)."""
+        if self._table is not None:
+            self._table.take(taps[0], axis=0, out=out, mode="clip")  # the other modes make a copy of `out`
+        elif self._embedding is not None and self._layer is not None:
+            self._layer.input_product(self._embedding[taps[0]], out)
+        if self._ngrams is not None and self._layer is not None:
+            out += self._ngrams.of(taps).dot(self._layer.input_weight)
+
+
+class _NgramSum:
+    """The summed embeddings of the n-grams that end at a character: `charnn.model.ngrams`' rows, all orders at once."""
+
+    def __init__(self, config: ModelConfig, table: Array) -> None:
+        self._config, self._table = config, table
+        self._factors = np.array(tap_factors(config))[:, None]
+        self._first_rows = (np.arange(config.ngrams - 1) * config.ngram_rows)[:, None]
+
+    def of(self, taps: NDArray[np.integer]) -> Array:
+        """taps (n, B) → (B, width of the embedding)."""
+        values = np.add.accumulate(taps * self._factors)[1:]
+        rows = hashed(values, self._config) + self._first_rows
+        summed: Array = np.add.reduce(self._table.take(rows, axis=0), axis=0, dtype=np.float32)
+        return summed
+
+
+def _input_table(layer: Layer, embedding: Array | None) -> Array | None:
+    """The input product with its bias for every id, (V, G·H); None where it would be too large."""
+    if embedding is None:
+        return np.add(layer.input_weight, layer.bias, order="C")
+    if len(embedding) * layer.bias.size > MAX_TABLE:
+        return None
+    table = np.empty((len(embedding), layer.bias.size), np.float32)
+    layer.input_product(embedding, table)
+    return table

@@ -1,0 +1,125 @@
+"""One run, ready to go: its configuration, corpus and folder, and what the loop asks of its surroundings."""
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from charnn.config import SampleConfig, TrainConfig, TrainOptions, to_json
+from charnn.data.corpus import Corpus
+from charnn.inference.model import Model
+from charnn.model.shapes import parameter_count
+from charnn.storage.model_file import ModelFile, write_model
+from charnn.storage.run_folder import RunFolder
+from charnn.training.events import Started
+from charnn.training.planner import Clock
+from charnn.training.trainer import Trainer
+from charnn.version import __version__
+
+LIVE_SAMPLE = SampleConfig(length=200, temperature=0.8)
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What was asked for, and by whom it is watched.
+
+    `started` is the moment seconds count from, on time.monotonic's scale.
+    """
+
+    sources: Sequence[str]
+    options: TrainOptions
+    started: float
+    pending_signal: Callable[[], int | None] = lambda: None
+    on_read: Callable[[int, int | None], None] | None = None
+
+
+@dataclass
+class RunContext:
+    """One run, ready to go: everything it needs that isn't in the trainer."""
+
+    config: TrainConfig
+    corpus: Corpus
+    folder: RunFolder
+    clock: Clock
+    deadline: float | None
+    request: TrainRequest
+    notices: list[str]
+    weights: dict[str, torch.Tensor] | None = None
+
+    # What the loop asks of its surroundings.
+
+    def new_trainer(self) -> Trainer:
+        return Trainer(self.config, self.corpus, self.weights)
+
+    def pending_signal(self) -> int | None:
+        return self.request.pending_signal()
+
+    def write_model(self, trainer: Trainer) -> None:
+        write_model(self.folder.model, self.model_file(trainer))
+
+    def sample(self, trainer: Trainer) -> str:
+        return Model.of(self.model_file(trainer), self.folder.model).sample(
+            length=LIVE_SAMPLE.length, temperature=LIVE_SAMPLE.temperature, seed=trainer.train_state.step
+        )
+
+    def identity(self) -> dict[str, Any]:
+        vocabulary = self.corpus.vocabulary
+        return {
+            "config": to_json(self.config),
+            "corpus_sha256": self.corpus.sha256,
+            "vocabulary": {"characters": vocabulary.characters, "has_unknown": vocabulary.has_unknown},
+            "versions": versions(),
+            "deadline": self.deadline,
+        }
+
+    def model_file(self, trainer: Trainer) -> ModelFile:
+        weights = {name: tensor.float().numpy() for name, tensor in trainer.weights().items()}
+        return ModelFile(self.config.model, self.corpus.vocabulary, weights, self._provenance(trainer))
+
+    def started_event(self) -> Started:
+        return Started(
+            version=__version__,
+            corpus=", ".join(self.config.data.sources),
+            chars=self.corpus.chars,
+            vocab_size=len(self.corpus.vocabulary),
+            parameters=parameter_count(self.config.model),
+            config=to_json(self.config),
+            device=self.config.device,
+        )
+
+    def _provenance(self, trainer: Trainer) -> dict[str, Any]:
+        train_state = trainer.train_state
+        return {
+            "charnn": __version__,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "corpus": {
+                "name": ", ".join(without_paths(self.config).data.sources),
+                "sha256": self.corpus.sha256,
+                "chars": self.corpus.chars,
+            },
+            "training": {
+                "steps": train_state.step,
+                "epochs": round(trainer.epoch, 3),
+                "chars": train_state.chars,
+                "seconds": round(self.clock.seconds(), 1),
+                "val_nats_per_char": train_state.best,
+                "config": to_json(without_paths(self.config)),
+            },
+        }
+
+
+def without_paths(config: TrainConfig) -> TrainConfig:
+    """The same, files by their names alone: a model is passed on, and where its text lay is nobody's business."""
+    data = config.data
+    names = tuple(Path(source).name for source in data.sources)
+    val, init_from = (path and Path(path).name for path in (data.val, config.init_from))
+    return replace(config, data=replace(data, sources=names, val=val), init_from=init_from)
+
+
+def versions() -> dict[str, str]:
+    """What a bit-for-bit resumed run must share with the one it continues."""
+    return {"charnn": __version__, "torch": torch.__version__, "python": platform.python_version()}

@@ -1,0 +1,148 @@
+"""How a context comes to be: from what the user asked for, or from what a run left behind."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from charnn.config import DataConfig, TrainConfig, TrainOptions
+from charnn.data.batches import fit
+from charnn.data.corpus import Corpus, open_corpus
+from charnn.errors import InputError
+from charnn.model.shapes import inconsistency
+from charnn.storage.checkpoints import Checkpoint
+from charnn.storage.model_file import ModelFile, model_path, read_model
+from charnn.storage.run_folder import MetricsLog, RunFolder
+from charnn.training import device as devices
+from charnn.training.context import RunContext, TrainRequest, versions
+from charnn.training.planner import Clock
+from charnn.training.recipe import RecipeInputs, choose, choose_budget
+from charnn.training.resumption import continued_config
+from charnn.training.run_lock import absolute_sources
+from charnn.training.stored import StoredRun, require_fit, require_its_corpus, stored_config, stored_run
+from charnn.training.warm_start import adapted_weights, with_architecture
+
+READING_SHARE = 0.1  # of a timed budget; a longer reading doesn't count against it
+
+
+def new_context(request: TrainRequest, folder: RunFolder) -> RunContext:
+    """A run from its beginning."""
+    base = _base_model(request.options.get("init_from"))
+    options = with_architecture(request.options, base.config) if base else request.options
+    data = _data_config(request)
+    opened = _Opened(data, base, request)
+    config, notices = _chosen(options, data, opened.corpus)
+    return _session(request, folder, config, opened, notices)
+
+
+def resumed_context(request: TrainRequest, folder: RunFolder, state: Checkpoint | None) -> RunContext:
+    """A run that goes on from `state`, or from its beginning when it has none yet."""
+    if state is None:
+        return _restarted_context(request, folder)
+    run = stored_run(state)
+    config = _on_this_machine(continued_config(run.config, _sources(request), request.options))
+    corpus = open_corpus(config.data, base=run.vocabulary, sha256=run.corpus_sha256, progress=request.on_read)
+    require_fit(state, config, corpus)
+    clock = Clock(request.started, run.seconds)
+    deadline = run.deadline
+    if deadline is not None:
+        deadline += 60 * ((config.budget.minutes or 0) - (run.config.budget.minutes or 0))
+    return RunContext(config, corpus, folder, clock, deadline, request, _differences(config, run))
+
+
+def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
+    start = MetricsLog(folder.metrics).first("start")
+    if start is None:
+        raise InputError(f"{folder.path} holds no run to resume; start one there with --overwrite")
+    stored = stored_config(start.get("config"), folder.path)
+    config = _on_this_machine(continued_config(stored, _sources(request), request.options))
+    opened = _Opened(config.data, _base_model(config.init_from), request)
+    require_its_corpus(folder.path, config, opened.corpus)
+    return _session(
+        request, folder, config, opened, ["no state was saved yet: the run starts from its beginning"]
+    )
+
+
+class _Opened:
+    """A corpus read, the model it extends if there is one, and the seconds that reading took."""
+
+    def __init__(self, data: DataConfig, base: ModelFile | None, request: TrainRequest) -> None:
+        start = time.monotonic()
+        self.base = base
+        self.corpus = open_corpus(data, base=base.vocabulary if base else None, progress=request.on_read)
+        self.seconds = time.monotonic() - start
+
+
+def _session(
+    request: TrainRequest, folder: RunFolder, config: TrainConfig, opened: _Opened, notices: list[str]
+) -> RunContext:
+    clock = Clock(request.started)
+    deadline, late = _deadline(config, opened.seconds, clock)
+    weights = adapted_weights(opened.base, opened.corpus.vocabulary) if opened.base else None
+    return RunContext(config, opened.corpus, folder, clock, deadline, request, notices + late, weights)
+
+
+def _base_model(path: str | None) -> ModelFile | None:
+    return read_model(model_path(Path(path))) if path else None
+
+
+def _sources(request: TrainRequest) -> tuple[str, ...]:
+    return absolute_sources(request.sources) if request.sources else ()
+
+
+def _data_config(request: TrainRequest) -> DataConfig:
+    options, default = request.options, DataConfig()
+    return DataConfig(
+        sources=absolute_sources(request.sources),
+        separator=options.get("separator", default.separator),
+        errors=options.get("errors", default.errors),
+        max_vocab=options.get("max_vocab"),
+        val_fraction=options.get("val_fraction"),
+        val=options.get("val"),
+    )
+
+
+def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[TrainConfig, list[str]]:
+    """The recipe's configuration on this machine, its windows cut to the corpus."""
+    device = devices.available_device(options.get("device", TrainConfig.device))
+    devices.use_threads(options.get("threads"))
+    gflops = devices.machine_gflops(device) if choose_budget(options).is_timed else None
+    inputs = RecipeInputs(len(corpus.train), len(corpus.vocabulary), device.type, gflops)
+    config = _on_this_machine(replace(choose(options, data, inputs), device=str(device)))
+    if reason := inconsistency(config.model):
+        raise InputError(f"these options contradict each other: {reason}")
+    batch, length = fit(len(corpus.train), config.optim.batch_size, config.optim.seq_length)
+    if (batch, length) == (config.optim.batch_size, config.optim.seq_length):
+        return config, []
+    notice = f"the training part has {len(corpus.train):,} characters: {batch} streams, windows of {length}"
+    return replace(config, optim=replace(config.optim, batch_size=batch, seq_length=length)), [notice]
+
+
+def _on_this_machine(config: TrainConfig) -> TrainConfig:
+    """The configuration with device, precision and threads as they will be."""
+    device = devices.available_device(config.device)
+    precision = devices.choose_precision(config.precision, device)
+    return replace(
+        config, device=str(device), precision=precision, threads=devices.use_threads(config.threads)
+    )
+
+
+def _deadline(config: TrainConfig, reading: float, clock: Clock) -> tuple[float | None, list[str]]:
+    """When a timed run must be over, in the clock's seconds; a long reading moves it, and is said."""
+    if config.budget.minutes is None:
+        return None, []
+    budget = 60 * config.budget.minutes
+    if reading <= READING_SHARE * budget:
+        return budget, []
+    return budget + clock.seconds(), [f"reading took {reading:.0f} s: the budget starts after it"]
+
+
+def _differences(config: TrainConfig, run: StoredRun) -> list[str]:
+    """What keeps the resumed run from equalling the uninterrupted one to the bit."""
+    old = run.config
+    before = {**run.versions, "threads": old.threads, "device": old.device, "precision": old.precision}
+    now = {**versions(), "threads": config.threads, "device": config.device, "precision": config.precision}
+    return [
+        f"{name} was {before.get(name)}, is {value}: the run goes on, but not bit for bit"
+        for name, value in now.items()
+        if before.get(name) != value
+    ]

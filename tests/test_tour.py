@@ -1,4 +1,4 @@
-"""The README's tour, "Everything the tutorial taught": its commands run one after another, as they stand."""
+"""The tour of docs/tour.md: its commands run one after another, as they stand."""
 
 import re
 import shlex
@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from cli import piped
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-TOUR = README.partition("## Everything the tutorial taught")[2].partition("\n## ")[0]
+TOUR = (Path(__file__).parent.parent / "docs/tour.md").read_text(encoding="utf-8")
 BLOCK = TOUR.partition("```\n")[2].partition("```")[0]
 COMMANDS = [shlex.split(line, comments=True)[1:] for line in BLOCK.splitlines()]
 TEXT = "What light through yonder window breaks? To be, or not to be: that is the question. Be it so.\n"

@@ -156,7 +156,7 @@ def random_model(folder: Path, layers: int) -> Path:
 
     from charnn.config import ModelConfig
     from charnn.data.vocab import Vocabulary
-    from charnn.model.shapes import weight_shapes
+    from charnn.model.kinds import weight_shapes
     from charnn.storage.model_file import ModelFile, write_model
 
     path = folder / f"{layers}.safetensors"

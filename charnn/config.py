@@ -3,11 +3,13 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypedDict
 
+Kind = Literal["language_model", "bidirectional"]
 Cell = Literal["lstm", "gru", "rnn"]
 Nonlinearity = Literal["tanh", "relu"]
 Errors = Literal["strict", "replace"]
 Precision = Literal["auto", "fp32", "bf16"]
 
+KINDS = ("language_model", "bidirectional")
 CELLS = ("lstm", "gru", "rnn")
 NONLINEARITIES = ("tanh", "relu")
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -23,8 +25,9 @@ MEMORY_PLACES = 500  # averaged over
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network. `embedding` 0 means one-hot input; `nonlinearity` is the vanilla RNN's.
+    """The model. `kind` says what it learns and can do (`model/kinds.py`).
 
+    `embedding` 0 means one-hot input; `nonlinearity` is the vanilla RNN's.
     With `ngrams` n ≥ 2 the embeddings of the 2-gram … n-gram that end at a character are added to its own, each order
     from a hashed table of `ngram_rows` rows (a power of two); in training each is left out with `ngram_dropout`.
     A bidirectional network is two such networks, one for each direction, and an output layer over both.
@@ -40,7 +43,7 @@ class ModelConfig:
     ngram_rows: int = 0
     ngram_dropout: float = 0.0
     dropout: float = 0.0
-    bidirectional: bool = False
+    kind: Kind = "language_model"
 
     @property
     def input_size(self) -> int:

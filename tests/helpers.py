@@ -7,7 +7,7 @@ import numpy as np
 from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
 from charnn.inference.model import Model
-from charnn.model.shapes import weight_shapes
+from charnn.model.kinds import weight_shapes
 from charnn.storage.model_file import ModelFile, write_model
 
 ALPHABET = "\n abcdefghijklmnopqrstuvwxyz,.'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:;!?"

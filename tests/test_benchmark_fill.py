@@ -61,7 +61,7 @@ def test_it_runs_on_a_tiny_corpus(tmp_path, capsys, monkeypatch):
     corpus.write_text(TEXT * 3)
     config = ModelConfig(vocab_size=len(ALPHABET), hidden=8)
     paths = []
-    for name, model in (("forward", config), ("both", replace(config, bidirectional=True))):
+    for name, model in (("forward", config), ("both", replace(config, kind="bidirectional"))):
         (tmp_path / name).mkdir()
         paths.append(str(written(tmp_path / name, random_model(model))))
     monkeypatch.setattr(sys, "argv", ["fill", *paths, "--corpus", str(corpus), "--words", "5"])

@@ -15,8 +15,8 @@ from charnn.errors import ModelFileError
 from charnn.inference.engine import Engine
 from charnn.inference.model import load
 from charnn.model.bidirectional import BidirectionalNetwork
+from charnn.model.kinds import dense_parameters, parameter_count, weight_shapes
 from charnn.model.network import Network
-from charnn.model.shapes import dense_parameters, parameter_count, weight_shapes
 from charnn.storage import model_file
 from charnn.storage.directions import directions
 from charnn.storage.model_file import ModelFile, read_model
@@ -26,7 +26,7 @@ KINDS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
 INPUTS = ({"embedding": 0}, {"embedding": 3}, {"embedding": 3, "ngrams": 3, "ngram_rows": 16})
 CONFIGS = [
     ModelConfig(
-        6, cell=cell, nonlinearity=nonlinearity, layers=layers, hidden=5, bidirectional=True, **inputs
+        6, cell=cell, nonlinearity=nonlinearity, layers=layers, hidden=5, kind="bidirectional", **inputs
     )
     for cell, nonlinearity in KINDS
     for layers in (1, 2, 3)
@@ -127,7 +127,7 @@ def test_each_half_is_a_network_by_itself(config):
     found, _ = network.predictions(TEXT, state)
     forward, _ = network.forward_network(TEXT[:-1], state)
     torch.testing.assert_close(found.forward, forward, rtol=0, atol=1e-12)
-    backward = Network(replace(config, bidirectional=False)).double()
+    backward = Network(replace(config, kind="language_model")).double()
     backward.load_state_dict(network.backward_network.state_dict())
     reversed_text = TEXT.flip(0)
     of_reversed, _ = backward(reversed_text, backward.initial_state(2))
@@ -145,8 +145,8 @@ def test_names_and_shapes_are_the_model_files(config):
 
 @pytest.mark.parametrize("inputs", INPUTS, ids=str)
 def test_both_stacks_are_counted_as_work(inputs):
-    config = ModelConfig(6, layers=2, hidden=5, bidirectional=True, **inputs)
-    one = replace(config, bidirectional=False)
+    config = ModelConfig(6, layers=2, hidden=5, kind="bidirectional", **inputs)
+    one = replace(config, kind="language_model")
     assert dense_parameters(config) == 2 * dense_parameters(one) + 2 * 5 * 6 + 6
 
 
@@ -180,7 +180,7 @@ def test_what_is_written_comes_back_and_its_halves_are_models(tmp_path):
     assert read.weights.keys() == weight_shapes(NGRAMS).keys()
     forward, backward = directions(read)
     for half, prefix in ((forward, "forward_network."), (backward, "backward_network.")):
-        assert half.config == replace(NGRAMS, bidirectional=False)
+        assert half.config == replace(NGRAMS, kind="language_model")
         assert {key: w.shape for key, w in half.weights.items()} == weight_shapes(half.config)
         assert (half.vocabulary, half.provenance) == (read.vocabulary, read.provenance)
         for key, weight in half.weights.items():
@@ -195,18 +195,43 @@ def test_only_the_tables_stay_in_half_precision(tmp_path, monkeypatch):
         assert set(kinds.values()) == {np.dtype(np.float32)}
 
 
-def test_a_file_without_the_key_is_not_bidirectional(tmp_path, monkeypatch):
+def as_0_1_wrote_it(config, *bidirectional):
+    """The configuration with a boolean, or without a word, instead of a kind."""
+    rest = {name: value for name, value in vars(config).items() if name != "kind"}
+    return rest | ({"bidirectional": bidirectional[0]} if bidirectional else {})
+
+
+def test_a_file_without_the_key_is_a_language_models(tmp_path, monkeypatch):
     plain = random_model(ModelConfig(6, hidden=4))
-    monkeypatch.setattr(
-        model_file, "to_json", lambda config: {k: v for k, v in vars(config).items() if k != "bidirectional"}
-    )
+    monkeypatch.setattr(model_file, "to_json", as_0_1_wrote_it)
     assert read_model(written(tmp_path, plain)).config == plain.config
+
+
+@pytest.mark.parametrize("config", [NGRAMS, ModelConfig(6, hidden=4)], ids=lambda config: config.kind)
+def test_the_boolean_of_0_1_is_the_kind(config, tmp_path, monkeypatch):
+    is_so = config.kind == "bidirectional"
+    monkeypatch.setattr(model_file, "to_json", lambda config: as_0_1_wrote_it(config, is_so))
+    assert read_model(written(tmp_path, random_model(config))).config == config
+
+
+def test_kind_and_boolean_at_once_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_file, "to_json", lambda config: vars(config) | {"bidirectional": True})
+    with pytest.raises(ModelFileError, match="unknown setting 'bidirectional'"):
+        read_model(written(tmp_path, random_model(NGRAMS)))
+
+
+def test_an_unknown_kind_is_named_with_those_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_file, "to_json", lambda config: vars(config) | {"kind": "oracle"})
+    with pytest.raises(
+        ModelFileError, match="its kind is 'oracle', not one of language_model, bidirectional"
+    ):
+        read_model(written(tmp_path, random_model(NGRAMS)))
 
 
 @pytest.mark.parametrize("value", [1, "true", None, [True]])
 def test_another_value_than_true_or_false_is_refused(value, tmp_path, monkeypatch):
     stored = random_model(NGRAMS)
-    monkeypatch.setattr(model_file, "to_json", lambda config: vars(config) | {"bidirectional": value})
+    monkeypatch.setattr(model_file, "to_json", lambda config: as_0_1_wrote_it(config, value))
     with pytest.raises(ModelFileError, match=r"its bidirectional is .*, not true or false"):
         read_model(written(tmp_path, stored))
 

@@ -19,7 +19,7 @@ TEXT = "I like to have a cup of ___ for breakfast"
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fill")
-    models = {"forward": CONFIG, "both": replace(CONFIG, bidirectional=True)}
+    models = {"forward": CONFIG, "both": replace(CONFIG, kind="bidirectional")}
     for name in models:
         (folder / name).mkdir()
     return {name: str(written(folder / name, random_model(config))) for name, config in models.items()}
@@ -78,7 +78,7 @@ def test_the_newest_run_serves_whatever_its_kind(paths, capsys, tmp_path, monkey
     for name in ("a", "b"):
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
     written(tmp_path / "checkpoints/a", random_model(CONFIG))
-    written(tmp_path / "checkpoints/b", random_model(replace(CONFIG, bidirectional=True)))
+    written(tmp_path / "checkpoints/b", random_model(replace(CONFIG, kind="bidirectional")))
     _, err = in_process(capsys, "fill", TEXT)
     assert "model: checkpoints/b/model.safetensors (the newest under checkpoints)" in err
     monkeypatch.setenv("CHARNN_MODEL", paths["forward"])

@@ -95,7 +95,7 @@ def test_without_a_model_it_is_the_usual_one(info, monkeypatch, tmp_path):
     monkeypatch.delenv("CHARNN_MODEL", raising=False)
     assert rows(info())["model"].startswith(str(bundled_model()))
     (tmp_path / "checkpoints/new").mkdir(parents=True)
-    written(tmp_path / "checkpoints/new", random_model(replace(CONFIG, bidirectional=True)))
+    written(tmp_path / "checkpoints/new", random_model(replace(CONFIG, kind="bidirectional")))
     assert rows(info())["model"].startswith("checkpoints/new/")
     monkeypatch.setenv("CHARNN_MODEL", str(written(tmp_path, random_model(CONFIG))))
     assert rows(info())["model"].startswith(str(tmp_path))
@@ -111,7 +111,7 @@ def test_without_a_model_it_is_the_usual_one(info, monkeypatch, tmp_path):
             {"embedding": 4, "ngrams": 3, "ngram_rows": 4096},
             "lstm, 1 layer of 6, embedding of 4, 2- to 3-grams in 4,096 rows each",
         ),
-        ({"cell": "gru", "bidirectional": True}, "gru, 1 layer of 6 in each direction, one-hot input"),
+        ({"cell": "gru", "kind": "bidirectional"}, "gru, 1 layer of 6 in each direction, one-hot input"),
     ],
 )
 def test_the_network_in_words(changes, said, info, tmp_path):
@@ -121,7 +121,7 @@ def test_the_network_in_words(changes, said, info, tmp_path):
 
 
 def test_a_bidirectional_model_is_shown(info, tmp_path):
-    shown = info(written(tmp_path, random_model(replace(CONFIG, bidirectional=True))))
+    shown = info(written(tmp_path, random_model(replace(CONFIG, kind="bidirectional"))))
     for name in ("forward_network.rnn.weight_ih_l0", "backward_network.output.weight", "output.weight"):
         assert f"  {name} " in shown
 

@@ -203,7 +203,7 @@ def test_more_models_than_marks_are_refused(capsys, paths):
 
 
 def test_a_bidirectional_model_is_refused(capsys, tmp_path):
-    config = ModelConfig(vocab_size=70, hidden=4, bidirectional=True)
+    config = ModelConfig(vocab_size=70, hidden=4, kind="bidirectional")
     path = written(tmp_path, random_model(config))
     for command in QUICK:
         with pytest.raises(ModelFileError, match="bidirectional"):

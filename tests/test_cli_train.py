@@ -317,7 +317,7 @@ def test_a_bidirectional_run_has_no_samples_and_ends_with_the_command_that_fills
     ended = train(home, "corpus.txt", *SHORT, "--bidirectional", "--sample-every", "0")
     assert ended.code == 0 and ended.stderr.splitlines()[-1] == said[1]
     assert "--- sample" not in ended.stderr
-    assert events(home / "checkpoints/corpus")[0]["config"]["model"]["bidirectional"] is True
+    assert events(home / "checkpoints/corpus")[0]["config"]["model"]["kind"] == "bidirectional"
     scored = processes.run(home, "score", "-m", "checkpoints/corpus", "ab")
     assert scored.code == 2 and "is bidirectional: it fills blanks" in scored.stderr
     resumed = train(home, "--resume", "--steps", "14", "--bidirectional")

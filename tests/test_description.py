@@ -9,7 +9,7 @@ from training_helpers import metrics, run, write_corpus
 import charnn
 from charnn.config import ModelConfig
 from charnn.errors import ModelFileError
-from charnn.model.shapes import parameter_count, weight_shapes
+from charnn.model.kinds import parameter_count, weight_shapes
 from charnn.storage.description import MAX_NATS, describe
 
 CONFIG = ModelConfig(vocab_size=70, cell="gru", hidden=6, layers=2, embedding=3)
@@ -32,7 +32,7 @@ def test_it_is_what_the_file_holds(tmp_path):
 
 @pytest.mark.parametrize("inputs", [{}, {"embedding": 3, "ngrams": 3, "ngram_rows": 8}])
 def test_a_bidirectional_models_parts_are_those_of_both_directions(inputs, tmp_path):
-    config = ModelConfig(vocab_size=70, hidden=6, bidirectional=True, **inputs)
+    config = ModelConfig(vocab_size=70, hidden=6, kind="bidirectional", **inputs)
     names = [part.name for part in describe(written(tmp_path, random_model(config))).weights]
     assert {name.partition(".")[0] for name in names} == {"forward_network", "backward_network", "output"}
 

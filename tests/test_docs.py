@@ -111,7 +111,7 @@ def test_a_reader_written_from_the_page_finds_the_same_logits(reader, tmp_path, 
 
 
 def test_the_reader_reads_both_ways(reader, tmp_path) -> None:
-    config = ModelConfig(20, hidden=6, embedding=4, ngrams=3, ngram_rows=16, bidirectional=True)
+    config = ModelConfig(20, hidden=6, embedding=4, ngrams=3, ngram_rows=16, kind="bidirectional")
     stored = random_model(config)
     path, text = written(tmp_path, stored), "\n abc dcba"
     network = BidirectionalNetwork(config).eval()

@@ -97,7 +97,7 @@ def test_a_bidirectional_networks_windows_are_looked_beyond(n, window, ahead, mo
     monkeypatch.setattr(evaluation, "WINDOW", window)
     monkeypatch.setattr(objective, "LOOKAHEAD", ahead)
     torch.manual_seed(3)
-    config = ModelConfig(7, layers=2, hidden=6, embedding=3, ngrams=3, ngram_rows=16, bidirectional=True)
+    config = ModelConfig(7, layers=2, hidden=6, embedding=3, ngrams=3, ngram_rows=16, kind="bidirectional")
     network, ids = BidirectionalNetwork(config).eval(), text(n)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.4)

@@ -65,7 +65,7 @@ def test_the_newest_run_that_can_sample(tmp_path):
 def test_a_bidirectional_run_is_passed_over(tmp_path):
     older = a_model(tmp_path / "checkpoints/a", seconds=20)
     (tmp_path / "checkpoints/b").mkdir()
-    written(tmp_path / "checkpoints/b", random_model(ModelConfig(20, hidden=4, bidirectional=True)))
+    written(tmp_path / "checkpoints/b", random_model(ModelConfig(20, hidden=4, kind="bidirectional")))
     found = find_model()
     assert found.model.path.resolve() == older
     assert "is bidirectional: it fills blanks" in found.passed_over[0]

@@ -17,13 +17,13 @@ from charnn.errors import InputError, ModelFileError, UnknownCharacterError
 from charnn.inference import beam
 from charnn.inference.blanks import Gap, blanks_in, joined
 from charnn.inference.infill import Filler, FillOptions
-from charnn.model.shapes import BACKWARD, FORWARD
+from charnn.model.kinds import BACKWARD, FORWARD
 from charnn.storage.directions import directions
 
 LETTERS = "\n abcd"
 CONFIG = ModelConfig(vocab_size=len(LETTERS), hidden=8)
 PLAIN = random_model(CONFIG, seed=1)
-BOTH = random_model(replace(CONFIG, bidirectional=True), seed=2)
+BOTH = random_model(replace(CONFIG, kind="bidirectional"), seed=2)
 KINDS = pytest.mark.parametrize("stored", [PLAIN, BOTH], ids=["forward", "bidirectional"])
 EVERYTHING = {"count": 10_000, "beam": 10_000, "lookahead": 1000}
 
@@ -40,7 +40,7 @@ def every_way(text, max_length):
 def by_trying(stored, text, max_length):
     """The probabilities of all fills: each text scored as a whole, by each direction."""
     read = [(stored, 1)]
-    if stored.config.bidirectional:
+    if stored.config.kind == "bidirectional":
         forward, backward = directions(stored)
         read = [(forward, 1), (backward, -1)]
     weights = {}
@@ -65,11 +65,11 @@ def test_the_probabilities_are_those_of_trying_every_fill(stored, text, monkeypa
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("more", [{}, {"layers": 2}, {"embedding": 4, "ngrams": 3, "ngram_rows": 16}])
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_every_network_fills(cell, more, bidirectional, tmp_path):
-    config = replace(CONFIG, cell=cell, bidirectional=bidirectional, **more)
+@pytest.mark.parametrize("kind", ["language_model", "bidirectional"])
+def test_every_network_fills(cell, more, kind, tmp_path):
+    config = replace(CONFIG, cell=cell, kind=kind, **more)
     filler = charnn.load_filler(written(tmp_path, random_model(config)))
-    assert filler.is_bidirectional == bidirectional
+    assert filler.is_bidirectional == (kind == "bidirectional")
     for filled in filler.fill("ab__c{}\nd"):
         assert filled.text == f"ab{filled.fills[0]}c{filled.fills[1]}\nd"
         assert len(filled.fills[0]) == 2 and 1 <= len(filled.fills[1]) <= FillConfig().max_length

@@ -14,7 +14,7 @@ from helpers import random_model, written
 from safetensors.numpy import save
 
 from charnn.config import ModelConfig, to_json
-from charnn.model.shapes import parameter_count, weight_shapes
+from charnn.model.kinds import parameter_count, weight_shapes
 
 resource = pytest.importorskip("resource", reason="the system has no resource limits")
 pytestmark = pytest.mark.skipif(

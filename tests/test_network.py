@@ -10,8 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from charnn.config import ModelConfig
 from charnn.inference.engine import Engine
+from charnn.model.kinds import parameter_count, weight_shapes
 from charnn.model.network import LockedDropout, Network, State, detach
-from charnn.model.shapes import parameter_count, weight_shapes
 
 KINDS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
 CONFIGS = [

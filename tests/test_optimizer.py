@@ -72,7 +72,7 @@ def test_rows_that_were_not_seen_stand_still(network: Network) -> None:
 
 def test_both_tables_of_a_bidirectional_network_are_moved_and_restored() -> None:
     torch.manual_seed(0)
-    network = BidirectionalNetwork(replace(CONFIG, bidirectional=True))
+    network = BidirectionalNetwork(replace(CONFIG, kind="bidirectional"))
     ids = torch.randint(0, 6, (7, 2))
     optimizer = Optimizer(network, OPTIM)
     optimizer.step(batch_loss(network, ids[:-1], ids[1:], network.initial_state(2)).trained, LR)

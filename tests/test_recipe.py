@@ -49,7 +49,7 @@ def test_every_explicit_option_wins(name, value, budget):
 @pytest.mark.parametrize("budget", [{"minutes": 10}, {"steps": 5000}], ids=str)
 def test_two_stacks_share_the_minutes(budget):
     both, one = chosen({**budget, "bidirectional": True}), chosen(budget)
-    assert both.model.bidirectional and not one.model.bidirectional
+    assert (both.model.kind, one.model.kind) == ("bidirectional", "language_model")
     assert (both.model.hidden < one.model.hidden) is ("minutes" in budget)
     assert both.optim == replace(one.optim, lr=both.optim.lr)
 

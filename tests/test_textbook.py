@@ -98,7 +98,7 @@ def test_nothing_is_added_to_it(f, trained):
     stored = read_model(trained(f))
     config, v = stored.config, len(stored.vocabulary)
     assert (config.cell, config.nonlinearity, config.layers) == ("rnn", f, 1)
-    assert (config.embedding, config.ngrams, config.bidirectional) == (0, 0, False)
+    assert (config.embedding, config.ngrams, config.kind) == (0, 0, "language_model")
     assert {name: weight.shape for name, weight in stored.weights.items()} == {
         NAMES["U"]: (HIDDEN, v),
         NAMES["W"]: (HIDDEN, HIDDEN),

@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from charnn.cli.train_view import Bar, Lines, Silent, ending, make_display
+from charnn.model.kinds import KINDS
 from charnn.training.events import (
     Evaluated,
     Event,
@@ -23,7 +24,9 @@ def stepped(step: int, seconds: float) -> Stepped:
 
 
 EVENTS: list[Event] = [
-    RunSummary("runs/a", [("corpus", "a.txt"), ("folder", "runs/a")]),
+    RunSummary(
+        "runs/a", [("corpus", "a.txt"), ("folder", "runs/a")], "charnn sample --model runs/a --temp 0.8"
+    ),
     Started("1", "a.txt", 1000, 30, 5000, {}, "cpu"),
     Planned(0, 4000, None),
     stepped(10, 61.0),
@@ -105,7 +108,12 @@ def test_the_bar_shows_text_as_it_is_and_escapes_controls(
     hostile = "[/red] :smile: \x1b]52;c;eA==\x07 \x9b31m \u202e"
     with Bar() as display:
         display.reading(10**6, 10**7)
-        for event in [*EVENTS, Sampled(11, hostile), Notice(hostile), RunSummary("a", [("corpus", hostile)])]:
+        for event in [
+            *EVENTS,
+            Sampled(11, hostile),
+            Notice(hostile),
+            RunSummary("a", [("corpus", hostile)], ""),
+        ]:
             display.show(event)
     shown = capsys.readouterr()
     assert shown.out == ""
@@ -118,13 +126,14 @@ def test_the_bar_shows_text_as_it_is_and_escapes_controls(
 
 def test_a_bidirectional_models_command_fills(capsys: pytest.CaptureFixture[str]) -> None:
     with Lines() as display:
-        display.show(RunSummary("runs/a", [], bidirectional=True))
+        display.show(RunSummary("runs/a", [], "charnn fill --model runs/a ____"))
         display.show(EVENTS[-1])
     assert capsys.readouterr().err.endswith("\ncharnn fill --model runs/a ____\n")
 
 
 def test_the_command_to_paste_is_quoted_for_the_shell() -> None:
-    assert ending(Finished(1, 1.0, None, "steps"), "my runs/a") == [
+    command = KINDS["language_model"].example_command("my runs/a")
+    assert ending(Finished(1, 1.0, None, "steps"), command) == [
         "no validation; the last model is kept  (1 steps, 0:01)",
         "charnn sample --model 'my runs/a' --temp 0.8",
     ]

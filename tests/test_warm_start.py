@@ -10,8 +10,8 @@ from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
 from charnn.inference.model import Model, load
+from charnn.model.kinds import weight_shapes
 from charnn.model.network import Network
-from charnn.model.shapes import weight_shapes
 from charnn.storage.directions import directions
 from charnn.storage.model_file import ModelFile, read_model
 from charnn.training.warm_start import adapted_weights, with_architecture
@@ -125,7 +125,7 @@ def test_a_run_starts_from_a_model(tmp_path):
 @INPUTS
 def test_a_bidirectional_models_halves_are_adapted_as_models_are(embedding):
     """And the output layer over both as theirs are."""
-    model = stored(OLD, embedding=embedding, layers=2, bidirectional=True)
+    model = stored(OLD, embedding=embedding, layers=2, kind="bidirectional")
     vocabulary = Vocabulary(NEW[:3] + "\n gfedcba")
     weights = {name: value.numpy() for name, value in adapted_weights(model, vocabulary).items()}
     config = ModelConfig(**{**model.config.__dict__, "vocab_size": len(vocabulary)})
@@ -145,7 +145,7 @@ def test_a_bidirectional_run_starts_from_a_bidirectional_model_alone(tmp_path):
     old = run(source, tmp_path / "old", steps=100, lr=0.03, hidden=16, bidirectional=True)
     began = run(source, tmp_path / "new", steps=1, lr=1e-9, hidden=16, init_from=str(tmp_path / "old"))
     assert began[-1].best_val_nats_per_char == pytest.approx(old[-1].best_val_nats_per_char, abs=1e-3)
-    assert read_model(tmp_path / "new" / "model.safetensors").config.bidirectional
+    assert read_model(tmp_path / "new" / "model.safetensors").config.kind == "bidirectional"
     plain = written(tmp_path, stored(OLD))
     with pytest.raises(InputError, match="--bidirectional True differs from the --init-from model's False"):
         run(source, tmp_path / "out", steps=1, hidden=7, bidirectional=True, init_from=str(plain))

@@ -6,6 +6,7 @@ from typing import Any
 
 from charnn.cli.chart import sparkline
 from charnn.config import ModelConfig, to_json
+from charnn.model.kinds import kind_of
 from charnn.storage.description import Description, History, Losses
 
 _NAME = 12  # columns
@@ -56,7 +57,7 @@ def network(config: ModelConfig) -> str:
     layers = "1 layer" if config.layers == 1 else f"{config.layers} layers"
     inputs = f"embedding of {config.embedding}" if config.embedding else "one-hot input"
     words = [f"{cell}, {layers} of {config.hidden}", inputs]
-    if config.bidirectional:
+    if kind_of(config).directions > 1:
         words[0] += " in each direction"
     if config.ngrams:
         words.append(f"2- to {config.ngrams}-grams in {config.ngram_rows:,} rows each")

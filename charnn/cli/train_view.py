@@ -2,7 +2,6 @@
 
 import sys
 from math import log
-from shlex import quote
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -73,14 +72,13 @@ def line_of(event: Event) -> str | None:
             return None
 
 
-def ending(event: Finished, folder: str, *, bidirectional: bool = False) -> list[str]:
+def ending(event: Finished, command: str) -> list[str]:
     """The last lines: the best validation loss, and the command to paste."""
     best = event.best_val_nats_per_char
     loss = "no validation; the last model is kept" if best is None else f"best validation {_loss(best)}"
-    model = f"--model {quote(folder)}"
     return [
         f"{loss}  ({event.step:,} steps, {_clock(event.seconds)})",
-        f"charnn fill {model} ____" if bidirectional else f"charnn sample {model} --temp 0.8",
+        command,
     ]
 
 
@@ -114,7 +112,7 @@ class Lines(Silent):
     """Plain lines, for pipes and terminals without colour."""
 
     def __init__(self) -> None:
-        self._folder, self._bidirectional = "", False
+        self._command = ""
         self._read = 0.0
         self._last_line = -LINE_SECONDS
         self._planned_steps = 0
@@ -126,7 +124,7 @@ class Lines(Silent):
 
     def show(self, event: Event) -> None:
         if isinstance(event, RunSummary):
-            self._folder, self._bidirectional = event.folder, event.bidirectional
+            self._command = event.command
             self._table(event)
         elif isinstance(event, Sampled):
             self._sample(event)
@@ -135,7 +133,7 @@ class Lines(Silent):
         elif isinstance(event, Planned):
             self._plan(event)
         elif isinstance(event, Finished):
-            for line in ending(event, self._folder, bidirectional=self._bidirectional):
+            for line in ending(event, self._command):
                 self._print(line)
         elif (text := line_of(event)) is not None:
             self._last_line = event.seconds if isinstance(event, Stepped) else self._last_line

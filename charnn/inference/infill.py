@@ -67,8 +67,7 @@ class Filler:
     @classmethod
     def of(cls, stored: ModelFile, path: Path | None = None) -> "Filler":
         """The model that a file holds; `path` None where there is none yet."""
-        ways = directions(stored) if stored.config.bidirectional else (stored,)
-        return cls(stored.config, stored.vocabulary, path, *map(DirectionalModel, ways))
+        return cls(stored.config, stored.vocabulary, path, *map(DirectionalModel, directions(stored)))
 
     @property
     def is_bidirectional(self) -> bool:

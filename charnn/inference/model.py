@@ -21,6 +21,7 @@ from charnn.inference.sampler import ENDLESS, check_sample_config, checked_seed,
 from charnn.inference.scorer import Score, Scorer, Unknown, encode
 from charnn.inference.softmax import Doubles, probabilities_of
 from charnn.inference.thread_pool import in_order
+from charnn.model.kinds import kind_of
 from charnn.storage.model_file import ModelFile, model_path, read_model
 
 MAX_BATCH = 128  # samples stepped at once, by one thread
@@ -199,8 +200,9 @@ def load(path: str | Path) -> Model:
     """The model in a .safetensors file or a run's folder. Raises ModelFileError, naming it and what is wrong."""
     file = model_path(Path(path))
     stored = read_model(file)
-    if stored.config.bidirectional:
-        raise ModelFileError(f"{file} is bidirectional: it fills blanks, see `charnn fill`")
+    kind = kind_of(stored.config)
+    if "sample" not in kind.capabilities:
+        raise ModelFileError(f"{file} is {kind.name}: it {kind.purpose}, see `charnn {kind.command}`")
     return Model.of(stored, file)
 
 

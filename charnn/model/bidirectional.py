@@ -33,7 +33,7 @@ class BidirectionalNetwork(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        half = replace(config, bidirectional=False)
+        half = replace(config, kind="language_model")
         self.forward_network = Network(half)
         self.backward_network = Network(half)
         self.dropout = LockedDropout(config.dropout)

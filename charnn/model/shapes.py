@@ -1,32 +1,14 @@
-"""Names and shapes of a network's weights, as its configuration says: what a model file must hold, exactly."""
-
-from dataclasses import replace
-from math import prod
+"""Names and shapes of the weights of one network, as its configuration says."""
 
 from charnn.config import GATES, ModelConfig
 
-FORWARD, BACKWARD = (
-    "forward_network.",
-    "backward_network.",
-)  # what the names of a bidirectional network's halves begin with
+Shapes = dict[str, tuple[int, ...]]
 
 
-def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Name → shape of every weight, in PyTorch's names and layout (gates stacked: LSTM i f g o, GRU r z n).
-
-    A bidirectional network's are those of its halves, the forward one first, and of the output layer over both.
-    """
-    half = _directed_shapes(config)
-    if not config.bidirectional:
-        return half
-    shapes = {direction + name: shape for direction in (FORWARD, BACKWARD) for name, shape in half.items()}
-    return shapes | _output_shapes(config, 2 * config.hidden)
-
-
-def _directed_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Those of a network that reads in one direction."""
+def network_shapes(config: ModelConfig) -> Shapes:
+    """Name → shape of every weight of a network that reads in one direction."""
     hidden, stacked = config.hidden, GATES[config.cell] * config.hidden
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes: Shapes = {}
     if config.embedding:
         shapes["embedding.weight"] = (config.vocab_size, config.embedding)
     if config.ngrams:
@@ -37,21 +19,18 @@ def _directed_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         shapes[f"rnn.weight_hh_l{layer}"] = (stacked, hidden)
         shapes[f"rnn.bias_ih_l{layer}"] = (stacked,)
         shapes[f"rnn.bias_hh_l{layer}"] = (stacked,)
-    return shapes | _output_shapes(config, hidden)
+    return shapes | output_shapes(config, hidden)
 
 
-def _output_shapes(config: ModelConfig, width: int) -> dict[str, tuple[int, ...]]:
+def output_shapes(config: ModelConfig, width: int) -> Shapes:
+    """Those of an output layer over hidden states of `width`."""
     return {"output.weight": (config.vocab_size, width), "output.bias": (config.vocab_size,)}
 
 
-def parameter_count(config: ModelConfig) -> int:
-    return sum(prod(shape) for shape in weight_shapes(config).values())
-
-
-def dense_parameters(config: ModelConfig) -> int:
-    """Parameters that every character is multiplied with: all but the look-up tables."""
-    tables = config.vocab_size * config.embedding * (1 + config.bidirectional)
-    return parameter_count(replace(config, ngrams=0, ngram_rows=0)) - tables
+def character_axes_of_network(config: ModelConfig) -> dict[str, int]:
+    """A network's weights with one slice a character, and the axis along which they lie."""
+    inputs = {"embedding.weight": 0} if config.embedding else {"rnn.weight_ih_l0": 1}
+    return inputs | {"output.weight": 0, "output.bias": 0}
 
 
 def inconsistency(config: ModelConfig) -> str | None:

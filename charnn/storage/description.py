@@ -8,7 +8,7 @@ from typing import Any
 
 from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
-from charnn.model.shapes import weight_shapes
+from charnn.model.kinds import weight_shapes
 from charnn.storage.model_file import model_path, read_model
 from charnn.storage.run_folder import MetricsLog, RunFolder
 

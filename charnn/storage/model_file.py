@@ -21,11 +21,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as format_tensors
 
-from charnn.config import CELLS, NONLINEARITIES, ModelConfig, to_json
+from charnn.config import CELLS, KINDS, NONLINEARITIES, ModelConfig, to_json
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, ModelFileError
 from charnn.files import open_regular, write_atomically
-from charnn.model.shapes import inconsistency, parameter_count, weight_shapes
+from charnn.model.kinds import parameter_count, weight_shapes, with_kind
+from charnn.model.shapes import inconsistency
 from charnn.storage.json_values import parse_json
 
 FORMAT = 1
@@ -45,7 +46,7 @@ BOUNDS = {
     "ngram_rows": (0, 1 << 24),
 }
 SHARES = ("dropout", "ngram_dropout")
-CHOICES = {"cell": CELLS, "nonlinearity": NONLINEARITIES}
+CHOICES = {"kind": KINDS, "cell": CELLS, "nonlinearity": NONLINEARITIES}
 MACHINE_FAULTS = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
@@ -156,6 +157,7 @@ def _metadata(header: dict[str, Any]) -> dict[str, Any]:
 
 def _config(values: dict[str, Any]) -> ModelConfig:
     """The configuration, every value within bounds."""
+    values = with_kind(values)
     names = {field.name for field in fields(ModelConfig)}
     if strange := sorted(values.keys() - names):
         raise ValueError(f"its configuration has an unknown setting {strange[0]!r}; try a newer charnn")
@@ -169,8 +171,6 @@ def _config(values: dict[str, Any]) -> ModelConfig:
         share = values.get(name, 0.0)
         if type(share) not in (int, float) or not 0 <= share < 1:
             raise ValueError(f"its {name} is {share!r}, not a number in [0, 1)")
-    if not isinstance(values.get("bidirectional", False), bool):
-        raise ValueError(f"its bidirectional is {values['bidirectional']!r}, not true or false")
     if "vocab_size" not in values:
         raise ValueError("its configuration has no vocab_size")
     config = ModelConfig(**values)

@@ -12,7 +12,7 @@ import torch
 from charnn.config import SampleConfig, TrainConfig, TrainOptions, to_json
 from charnn.data.corpus import Corpus
 from charnn.inference.model import Model
-from charnn.model.shapes import parameter_count
+from charnn.model.kinds import parameter_count
 from charnn.storage.model_file import ModelFile, write_model
 from charnn.storage.run_folder import RunFolder
 from charnn.training.events import Started

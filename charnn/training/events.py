@@ -109,8 +109,8 @@ class Finished(Event):
 
 @dataclass(frozen=True)
 class RunSummary(Event):
-    """The plan in words, before the first step: pairs of what and how."""
+    """The plan in words, before the first step: pairs of what and how; `command` puts the model to use."""
 
     folder: str
     rows: list[tuple[str, str]]
-    bidirectional: bool = False
+    command: str

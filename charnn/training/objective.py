@@ -33,7 +33,7 @@ class Loss(NamedTuple):
 
 def network_for(config: ModelConfig) -> AnyNetwork:
     """A new network of the configured kind."""
-    return BidirectionalNetwork(config) if config.bidirectional else Network(config)
+    return BidirectionalNetwork(config) if config.kind == "bidirectional" else Network(config)
 
 
 def batch_loss(network: AnyNetwork, inputs: Tensor, targets: Tensor, state: State) -> Loss:

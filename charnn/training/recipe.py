@@ -15,6 +15,7 @@ from charnn.config import (
     TrainConfig,
     TrainOptions,
 )
+from charnn.model.kinds import KINDS, kind_for
 
 LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
 KERNEL_SHARE = 0.55  # of the rate of plain matrix products that a whole step reaches
@@ -66,15 +67,15 @@ def _affordable_chars(options: TrainOptions, budget: Budget, inputs: RecipeInput
     if budget.epochs is not None:
         chars = min(chars, budget.epochs * inputs.train_chars)
     if budget.minutes is not None and inputs.gflops is not None:
-        stacks = 2 if options.get("bidirectional") else 1
-        chars = min(chars, _chars_in(budget.minutes * 60, inputs, stacks))
+        networks = KINDS[kind_for(options)].directions
+        chars = min(chars, _chars_in(budget.minutes * 60, inputs, networks))
     return chars
 
 
-def _chars_in(seconds: float, inputs: RecipeInputs, stacks: int) -> float:
+def _chars_in(seconds: float, inputs: RecipeInputs, networks: int) -> float:
     """Characters that the network chosen for so many seconds reads in them (6 FLOP a weight and character)."""
     assert inputs.gflops is not None
-    flop = seconds * inputs.gflops * 1e9 * KERNEL_SHARE / stacks
+    flop = seconds * inputs.gflops * 1e9 * KERNEL_SHARE / networks
     # hidden ∝ chars^0.42 and flop = 6 × 4 × hidden² × 1.3 × chars, solved for chars
     ratio = flop / (6 * 4 * 192**2 * 1.3 * 4.5e6)
     return 4.5e6 * float(ratio ** (1 / 1.84))
@@ -95,7 +96,7 @@ def _choose_model(options: TrainOptions, inputs: RecipeInputs, chars: float) -> 
         ngram_rows=options.get("ngram_rows", _rows_for(inputs.train_chars) if ngrams else 0),
         ngram_dropout=options.get("ngram_dropout", _ngram_dropout_for(epochs) if ngrams else 0.0),
         dropout=options.get("dropout", _dropout_for(epochs)),
-        bidirectional=options.get("bidirectional", ModelConfig.bidirectional),
+        kind=kind_for(options),
     )
 
 

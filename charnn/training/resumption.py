@@ -5,6 +5,7 @@ from typing import Any
 
 from charnn.config import Budget, TrainConfig, TrainOptions
 from charnn.errors import InputError
+from charnn.model.kinds import kind_options
 from charnn.training.options import option_name
 
 _BUDGETS = ("minutes", "steps", "epochs")
@@ -52,6 +53,8 @@ def _shown(budget: Budget) -> str:
 
 def setting(config: TrainConfig, name: str) -> Any:
     """What a run has for the option called `name`. Raises InputError for an option that shapes no run."""
+    if name in (of_kind := kind_options(config.model.kind)):
+        return of_kind[name]
     for section in (config, config.model, config.optim, config.data, config.budget):
         if hasattr(section, name):
             return getattr(section, name)

@@ -6,6 +6,7 @@ from shlex import quote
 
 from charnn.errors import InputError, InterruptedRunError
 from charnn.files import require_room
+from charnn.model.kinds import KindTraits, kind_of
 from charnn.storage.checkpoints import Checkpoint, CheckpointStore
 from charnn.storage.run_folder import MetricsLog
 from charnn.training.context import RunContext, TrainRequest
@@ -38,9 +39,11 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
         state, context = None, new_context(request, run_lock.folder)
     yield from map(Notice, context.notices)
     config, path = context.config, run_lock.folder.path
-    if config.model.bidirectional:
-        sample = _no_samples(request)
-    yield RunSummary(str(path), summarise(config, context.corpus, path), config.model.bidirectional)
+    kind = kind_of(config.model)
+    if "sample" not in kind.capabilities:
+        sample = _no_samples(request, kind)
+    rows = summarise(config, context.corpus, path)
+    yield RunSummary(str(path), rows, kind.example_command(str(path)))
     if dry_run:
         return
     run_lock.take()
@@ -53,10 +56,10 @@ def _interval(request: TrainRequest, name: str) -> tuple[str, str]:
     return str(request.options.get(name, default)), f"--{name.replace('_', '-')}"
 
 
-def _no_samples(request: TrainRequest) -> Interval:
-    """A bidirectional model's. Raises InputError when some are asked for."""
+def _no_samples(request: TrainRequest, kind: KindTraits) -> Interval:
+    """For a kind of model that writes no text. Raises InputError when samples are asked for."""
     if request.options.get("sample_every", "0") != "0":
-        raise InputError("--sample-every: a bidirectional model can't sample, it fills blanks; leave it out")
+        raise InputError(f"--sample-every: a {kind.name} model can't sample, it {kind.purpose}; leave it out")
     return Interval()
 
 

@@ -12,7 +12,8 @@ from charnn.data.batches import fit
 from charnn.data.corpus import Corpus
 from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError, ModelFileError
-from charnn.model.shapes import inconsistency, weight_shapes
+from charnn.model.kinds import weight_shapes, with_kind
+from charnn.model.shapes import inconsistency
 from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.typed_values import read_as
 from charnn.training.options import check_options
@@ -38,7 +39,8 @@ class StoredRun:
 def stored_run(state: Checkpoint) -> StoredRun:
     """What `state` says. Raises ModelFileError, naming it, unless that is what a run of charnn's says."""
     with _believed(state):
-        run = read_as(StoredRun, state.values, "state")
+        values = state.values | {"config": _with_kind(state.values.get("config"))}
+        run = read_as(StoredRun, values, "state")
         _check_config(run.config)
         _require(fullmatch(r"[0-9a-f]{64}(\+[0-9a-f]{64})?", run.corpus_sha256), "corpus_sha256")
         _require(len(run.vocabulary) == run.config.model.vocab_size, "vocabulary")
@@ -74,7 +76,7 @@ def restore(trainer: Trainer, state: Checkpoint) -> None:
 def stored_config(value: object, folder: Path) -> TrainConfig:
     """The configuration in a run's metrics. Raises ModelFileError when what stands there isn't one."""
     with _refused(f"{folder} holds a run whose configuration can't be read (", "); start anew"):
-        config = read_as(TrainConfig, value, "config")
+        config = read_as(TrainConfig, _with_kind(value), "config")
         _check_config(config)
         return config
 
@@ -97,6 +99,13 @@ def _refused(before: str, after: str) -> Iterator[None]:
         yield
     except (ValueError, InputError) as error:
         raise ModelFileError(f"{before}{error}{after}") from None
+
+
+def _with_kind(config: object) -> object:
+    """The JSON of a run's configuration, that of its model as `kinds.with_kind` gives it."""
+    if isinstance(config, dict) and isinstance(config.get("model"), dict):
+        return config | {"model": with_kind(config["model"])}
+    return config
 
 
 def _check_config(config: TrainConfig) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from charnn.config import Budget, ModelConfig, TrainConfig
 from charnn.data.corpus import Corpus
-from charnn.model.shapes import dense_parameters, parameter_count
+from charnn.model.kinds import dense_parameters, kind_of, parameter_count
 from charnn.training.device import machine_gflops
 from charnn.training.recipe import KERNEL_SHARE
 
@@ -68,7 +68,7 @@ def _network(config: TrainConfig) -> str:
     inputs = f"embedding of {model.embedding}" if model.embedding else "one-hot input"
     if model.ngrams:
         inputs += f", n-grams to {model.ngrams} from {model.ngram_rows:,} rows each"
-    kind = "bidirectional " * model.bidirectional + cell
+    kind = f"{kind_of(model).name} {cell}" if kind_of(model).directions > 1 else cell
     return f"{kind} {model.layers}×{model.hidden}, {inputs}, {parameter_count(model):,} parameters"
 
 
@@ -80,7 +80,7 @@ def _regularisation(model: ModelConfig) -> str:
 def _memory(config: TrainConfig) -> float:
     """Bytes: weights, gradients and two moments; activations of one window, forward and back."""
     model, optim = config.model, config.optim
-    stacks, outputs = (2, 3) if model.bidirectional else (1, 1)
-    of_a_character = 12 * model.hidden * model.layers * stacks + 4 * model.vocab_size * outputs
+    kind = kind_of(model)
+    of_a_character = 12 * model.hidden * model.layers * kind.directions + 4 * model.vocab_size * kind.losses
     activations = optim.batch_size * optim.seq_length * of_a_character
     return TORCH_BYTES + 16 * parameter_count(model) + 8 * activations

@@ -1,6 +1,5 @@
 """Weights to start from that another model learned: `--init-from`. Characters are matched by character."""
 
-from collections.abc import Mapping
 from math import log
 
 import torch
@@ -9,32 +8,21 @@ from torch import Tensor
 from charnn.config import ModelConfig, TrainOptions
 from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
-from charnn.model.shapes import BACKWARD, FORWARD
+from charnn.model.kinds import character_axes, kind_options
 from charnn.storage.model_file import ModelFile
 from charnn.training.options import option_name
 
 NEW_SHARE = 0.01  # of the probability, for all new characters together
-ARCHITECTURE = (
-    "cell",
-    "nonlinearity",
-    "layers",
-    "hidden",
-    "embedding",
-    "ngrams",
-    "ngram_rows",
-    "bidirectional",
-)
+ARCHITECTURE = ("cell", "nonlinearity", "layers", "hidden", "embedding", "ngrams", "ngram_rows")
 
 
 def with_architecture(options: TrainOptions, model: ModelConfig) -> TrainOptions:
     """The options with the network's shape taken from `model`. Raises InputError for one that says otherwise."""
-    for name in ARCHITECTURE:
+    shape = {name: getattr(model, name) for name in ARCHITECTURE} | kind_options(model.kind)
+    for name, its in shape.items():
         given = options.get(name)
-        if given is not None and given != getattr(model, name):
-            raise InputError(
-                f"{option_name(name)} {given} differs from the --init-from model's {getattr(model, name)}"
-            )
-    shape = {name: getattr(model, name) for name in ARCHITECTURE}
+        if given is not None and given != its:
+            raise InputError(f"{option_name(name)} {given} differs from the --init-from model's {its}")
     if model.cell != "rnn":
         del shape["nonlinearity"]
     return TrainOptions(**{**options, **shape})  # type: ignore[typeddict-item]
@@ -48,22 +36,12 @@ def adapted_weights(model: ModelFile, vocabulary: Vocabulary) -> dict[str, Tenso
     """
     weights = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
     places = _places(model.vocabulary, vocabulary)
-    for name, axis in _character_axes(model.config).items():
+    for name, axis in character_axes(model.config).items():
         weights[name] = _matched(weights[name], axis, places)
     is_new = torch.tensor(places) < 0
     for name in (name for name in weights if name.endswith("output.bias")):
         weights[name][is_new] -= log(max(int(is_new.sum()) / (NEW_SHARE * len(model.vocabulary)), 1.0))
     return weights
-
-
-def _character_axes(config: ModelConfig) -> Mapping[str, int]:
-    """Weights with one slice a character, and the axis it lies on."""
-    inputs = {"embedding.weight": 0} if config.embedding else {"rnn.weight_ih_l0": 1}
-    outputs = {"output.weight": 0, "output.bias": 0}
-    axes = inputs | outputs
-    if not config.bidirectional:
-        return axes
-    return {half + name: axis for half in (FORWARD, BACKWARD) for name, axis in axes.items()} | outputs
 
 
 def _places(old: Vocabulary, new: Vocabulary) -> list[int]:

@@ -25,7 +25,7 @@ import typer.main
 from charnn.cli import app as program
 from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
-from charnn.model.shapes import weight_shapes
+from charnn.model.kinds import weight_shapes
 from charnn.storage.model_file import ModelFile, write_model
 
 from .campaign import ACCEPTED, REFUSED, Target

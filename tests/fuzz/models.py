@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from charnn.config import ModelConfig, to_json
 from charnn.inference.model import load
-from charnn.model.shapes import weight_shapes
+from charnn.model.kinds import weight_shapes
 
 from .campaign import ACCEPTED, Target
 from .mutate import json_bytes, mutated_bytes, mutated_json

@@ -23,7 +23,7 @@ from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError
 from charnn.files import remove_leftovers
-from charnn.model.shapes import weight_shapes
+from charnn.model.kinds import weight_shapes
 from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.model_file import ModelFile, read_model, write_model
 from charnn.storage.run_folder import MetricsLog, RunFolder

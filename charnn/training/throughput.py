@@ -1,0 +1,81 @@
+"""Which number of threads and which precision train fastest here and now: measured for a moment, not assumed.
+
+Two threads share the small products of a recurrent step well on a quiet machine and several times worse than one on a
+busy one, where each waits for the other; bfloat16 products are faster where the processor computes in them and slower
+where they are emulated. Neither can be read off the machine's description.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from charnn.config import Precision
+
+BATCH, TIME, INPUT, HIDDEN = 16, 64, 64, 256  # of the network that stands for the one to be trained
+HOPELESS = 2.0  # times the seconds of the fastest: measured no further
+BF16_GAIN = 1.1  # what the lower precision must gain to be worth it
+ROUNDS = 3  # at least
+
+
+class Execution(NamedTuple):
+    """How many CPU threads compute, and in which precision."""
+
+    threads: int
+    precision: Precision
+
+
+Step = Callable[[], None]
+
+
+def fastest_execution(threads: int | None, precision: Precision, seconds: float) -> Execution:
+    """The fastest on this CPU among those that `threads` (None: open) and `precision` ("auto": open) leave.
+
+    It takes about `seconds`, and leaves torch with the threads it chose.
+    """
+    available = torch.get_num_threads()
+    counts = [threads] if threads is not None else sorted({1, available})
+    precisions: list[Precision] = ["fp32", "bf16"] if precision == "auto" else [precision]
+    candidates = [Execution(*pair) for pair in product(counts, precisions)]
+    best = candidates[0] if len(candidates) == 1 else _fastest(candidates, seconds)
+    torch.set_num_threads(best.threads)
+    return best
+
+
+def _fastest(candidates: Sequence[Execution], seconds: float) -> Execution:
+    """The candidate whose steps take least time on average, measured in turns, so that all meet the same load."""
+    steps = {candidate: training_step(candidate) for candidate in candidates}
+    for step in steps.values():
+        step()  # allocates, and converts weights
+    spent = dict.fromkeys(candidates, 0.0)
+    begun, rounds = time.perf_counter(), 0
+    while rounds < ROUNDS or (time.perf_counter() - begun < seconds and len(spent) > 1):
+        for candidate in spent:
+            start = time.perf_counter()
+            steps[candidate]()
+            spent[candidate] += time.perf_counter() - start
+        rounds += 1
+        least = min(spent.values())
+        spent = {candidate: total for candidate, total in spent.items() if total <= HOPELESS * least}
+    return min(spent, key=lambda candidate: spent[candidate] * _handicap(candidate))
+
+
+def _handicap(candidate: Execution) -> float:
+    return BF16_GAIN if candidate.precision == "bf16" else 1.0
+
+
+def training_step(execution: Execution) -> Step:
+    """A forward and a backward pass of a small LSTM, as `execution` says."""
+    network = nn.LSTM(INPUT, HIDDEN)
+    inputs = torch.randn(TIME, BATCH, INPUT, generator=torch.Generator().manual_seed(0))
+
+    def step() -> None:
+        torch.set_num_threads(execution.threads)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=execution.precision == "bf16"):
+            hidden, _ = network(inputs)
+        hidden.float().sum().backward()
+
+    return step

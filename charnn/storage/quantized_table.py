@@ -2,7 +2,8 @@
 
 A row is stored as integers q in [−127, 127] and one scale s, its largest magnitude / 127: the numbers are s·q
 (symmetric quantization by row, as of embedding tables in Guan et al. 2019, "Post-Training 4-bit Quantization on
-Embedding Tables"). A row of zeros was never moved from where it began, and takes one bit: that of the mask of the rows there are.
+Embedding Tables"). A row of zeros was never moved from where it began, and takes one bit: that of the mask of the rows
+there are.
 """
 
 from collections.abc import Callable

@@ -7,22 +7,20 @@ from typing import Any
 
 import pytest
 import torch
+from checkpoint_helpers import tensors_of, values_of
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from charnn import files
+from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError
 from charnn.storage import checkpoints
 from charnn.storage.checkpoints import MANIFEST, TENSORS, VALUES, CheckpointStore
 
 
-def tensors(step: int) -> dict[str, torch.Tensor]:
-    return {"weight": torch.full((3, 4), float(step)), "rng": torch.arange(9, dtype=torch.uint8)}
-
-
 def save(store: CheckpointStore, step: int) -> Path:
-    return store.save(step, tensors(step), {"step": step, "best": 1.5})
+    return store.save(tensors_of(step), values_of(step))
 
 
 def names(store: CheckpointStore) -> list[str]:
@@ -40,10 +38,10 @@ def store(tmp_path: Path) -> CheckpointStore:
 
 def test_a_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path / "resume", keep=2)
-    values = {"name": "naïve \x1b", "best": 0.1 + 0.2, "plans": [{"step": 0}], "none": None}
+    values = values_of(7, versions={"name": "naïve \x1b"}, vocabulary=Vocabulary("ü\x1b", has_unknown=True))
     transposed = torch.arange(6.0).reshape(2, 3).t()
     weight = torch.randn(4, requires_grad=True)
-    path = store.save(7, {"t": transposed, "w": weight}, values)
+    path = store.save(tensors_of(7) | {"t": transposed, "w": weight}, values)
     state, complaints = store.latest()
     assert state is not None and complaints == []
     assert (state.path, state.step, state.values) == (path, 7, values)
@@ -54,9 +52,9 @@ def test_a_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 def test_tensors_that_share_memory_are_each_saved(tmp_path: Path) -> None:
     """The zero state of an LSTM, say, before the first step."""
     store, zeros = CheckpointStore(tmp_path / "resume", keep=2), torch.zeros(2, 3)
-    store.save(0, {"h": zeros, "c": zeros, "row": zeros[1]}, {})
+    store.save(tensors_of(0) | {"h": zeros, "c": zeros, "row": zeros[1]}, values_of(0))
     state, _ = store.latest()
-    assert state is not None and [t.numel() for _, t in sorted(state.tensors.items())] == [6, 6, 3]
+    assert state is not None and [state.tensors[name].numel() for name in ("h", "c", "row")] == [6, 6, 3]
 
 
 def test_no_states(tmp_path: Path) -> None:
@@ -119,7 +117,7 @@ def test_a_missing_part_is_noticed_and_the_state_before_is_used(store: Checkpoin
 def _assert_only_the_first_is_whole(store: CheckpointStore, altered: Path) -> None:
     state, complaints = store.latest()
     assert state is not None and state.step == 1
-    assert len(complaints) == 1 and f"the state {altered.parent} " in complaints[0]
+    assert len(complaints) == 1 and f"the checkpoint {altered.parent} " in complaints[0]
     assert "\n" not in complaints[0]
 
 
@@ -139,8 +137,9 @@ def test_when_no_state_is_whole_each_is_complained_about(store: CheckpointStore)
 
 
 def test_values_that_could_not_be_read_back_are_never_saved(store: CheckpointStore) -> None:
-    with pytest.raises(ValueError):
-        store.save(3, tensors(3), {"best": float("nan")})
+    for impossible in ({"seconds": float("nan")}, {"seconds": -1.0}, {"vocabulary": Vocabulary("ab")}):
+        with pytest.raises(ValueError):
+            store.save(tensors_of(3), values_of(3, **impossible))
     assert names(store) == ["0000000001-0", "0000000002-0"]
 
 
@@ -193,9 +192,9 @@ def test_what_is_newer_than_the_state_gone_on_from_is_forgotten(store: Checkpoin
     first, _ = store.latest()
     save(store, 3)
     (store.folder / ".tmp-0000000004-0-ab").mkdir()
-    store.forget_after(first)
+    store.remove_newer(first)
     assert [p.name for p in store.folder.iterdir()] == ["0000000002-0"]
-    store.forget_after(None)
+    store.remove_newer(None)
     assert names(store) == []
 
 
@@ -252,7 +251,7 @@ class Rotation(RuleBasedStateMachine):
     @rule()
     def resume(self) -> None:
         state, _ = self.store.latest()
-        self.store.forget_after(state)
+        self.store.remove_newer(state)
         self.step = state.step if state else 0
 
     @invariant()
@@ -261,7 +260,7 @@ class Rotation(RuleBasedStateMachine):
         assert (state.step if state else None) == self.newest
         assert complaints == []
         if state:
-            assert torch.equal(state.tensors["weight"], tensors(state.step)["weight"])
+            assert all(torch.equal(state.tensors[n], t) for n, t in tensors_of(state.step).items())
 
 
 TestRotation = Rotation.TestCase
@@ -277,4 +276,5 @@ def test_a_state_is_json_and_safetensors(store: CheckpointStore) -> None:
     path = store.folder / "0000000002-0"
     assert sorted(p.name for p in path.iterdir()) == sorted([TENSORS, VALUES, MANIFEST])
     values: Any = json.loads((path / VALUES).read_bytes())
-    assert values == {"step": 2, "best": 1.5}
+    assert values["train_state"]["step"] == 2
+    assert values["vocabulary"] == {"characters": "abc", "has_unknown": False}

@@ -20,10 +20,10 @@ from training_helpers import course_of_losses, final_tensors, metrics, run, writ
 
 from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.model_file import read_model
+from charnn.storage.train_state import Plan
 from charnn.training import device, evaluation, planner
 from charnn.training.events import Finished, Notice, Sampled, Saved
 from charnn.training.planner import Planner
-from charnn.training.schedule import Plan
 from charnn.training.trainer import Trainer
 
 STEPS = 14  # an epoch has 6 windows: two ends of epochs lie within
@@ -244,7 +244,7 @@ def run_plans(out: Path) -> dict[int, Plan]:
     """The plans in the run's last state, by the step at which they were made."""
     state, _ = CheckpointStore(out / "resume", keep=2).latest()
     assert state is not None
-    return {plan["step"]: Plan(**plan) for plan in state.values["course"]["plans"]}
+    return {plan.step: plan for plan in state.values.train_state.plans}
 
 
 def test_minutes(tmp_path, source, monkeypatch):

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkpoint_helpers import values_of
 
 from charnn.config import Budget
 from charnn.errors import DivergedError, InterruptedRunError
+from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import Checkpoint
+from charnn.storage.train_state import TrainState
 from charnn.training import interval as cadence_module
 from charnn.training import loop as loop_module
 from charnn.training import planner as planner_module
@@ -19,7 +22,6 @@ from charnn.training.events import Evaluated, Event, Finished, Planned, Resumed,
 from charnn.training.interval import Interval
 from charnn.training.loop import Loop
 from charnn.training.planner import Clock, Planner
-from charnn.training.trainer import TrainState
 
 CHARS = 1000  # a step
 
@@ -56,17 +58,17 @@ class World:
     def sample(self, trainer: "FakeTrainer") -> str:
         return f"sample {trainer.train_state.step}"
 
-    def identity(self) -> dict[str, Any]:
-        return {}
+    def checkpoint_values(self, train_state: TrainState) -> CheckpointValues:
+        return values_of(train_state.step, train_state=train_state.copy())
 
     def pending_signal(self) -> int | None:
         return self.pending(self)
 
     # The store
 
-    def save(self, step: int, tensors: dict[str, Any], values: dict[str, Any]) -> Path:
+    def save(self, tensors: dict[str, Any], values: CheckpointValues) -> Path:
         self.now += self.save_seconds
-        self.states.append(Checkpoint(Path(f"resume/{step}"), step, tensors, values))
+        self.states.append(Checkpoint(Path(f"resume/{values.step}"), tensors, values))
         return self.states[-1].path
 
     def latest(self) -> tuple[Checkpoint | None, list[str]]:
@@ -262,7 +264,7 @@ def test_a_signal_saves_and_ends(number, code, make):
     events, error = until(make(world, Budget(steps=95)).events(), InterruptedRunError)
     assert isinstance(events[-1], Saved)
     assert events[-1].step == 7
-    assert world.states[-1].values["course"]["step"] == 7
+    assert world.states[-1].values.train_state.step == 7
     assert error.exit_code == code
 
 
@@ -278,8 +280,8 @@ def test_a_signal_abandons_an_evaluation(make):
     world = World(pending=lambda w: signal.SIGINT if w.is_evaluating or w.now > 1.9 else None)
     events, _ = until(make(world, Budget(steps=95)).events(), InterruptedRunError)
     assert not of(events, Evaluated)
-    train_state = world.states[-1].values["course"]
-    assert (train_state["step"], train_state["evaluated"], train_state["best"]) == (10, 0, None)
+    train_state = world.states[-1].values.train_state
+    assert (train_state.step, train_state.evaluated, train_state.best) == (10, 0, None)
 
 
 # Divergence

@@ -3,6 +3,7 @@
 import pytest
 
 from charnn.config import Budget
+from charnn.storage.train_state import Plan
 from charnn.training import planner as planner_module
 from charnn.training.planner import (
     EVAL_COST,
@@ -13,7 +14,6 @@ from charnn.training.planner import (
     Clock,
     Planner,
 )
-from charnn.training.schedule import Plan
 
 
 @pytest.fixture

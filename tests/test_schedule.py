@@ -6,7 +6,8 @@ from math import cos, pi
 import pytest
 
 from charnn.config import OptimConfig
-from charnn.training.schedule import Plan, learning_rate, progress
+from charnn.storage.train_state import Plan
+from charnn.training.schedule import learning_rate, progress
 
 OPTIM = OptimConfig(lr=0.5, warmup=9, final_lr=0.02)
 

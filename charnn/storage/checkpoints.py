@@ -1,10 +1,10 @@
-"""Complete training states on disk: what `--resume` needs. A manifest with SHA-256 of each part marks one as whole.
+"""Checkpoints on disk: what `--resume` needs. A manifest with SHA-256 of each part marks one as whole.
 
     resume/0000001200-0/tensors.safetensors   weights, optimizer, hidden state of every stream, random generators
-    resume/0000001200-0/state.json            everything else
+    resume/0000001200-0/state.json            everything else: see `CheckpointValues`
     resume/0000001200-0/manifest.json         the SHA-256 of both; written last
 
-A state is written into a temporary folder and renamed into place, so that a kill at any instant leaves the states
+A checkpoint is written into a temporary folder and renamed into place, so that a kill at any instant leaves the ones
 before it as they were.
 """
 
@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -31,35 +30,70 @@ from charnn.files import (
     temporary_beside,
     write_synced,
 )
-from charnn.storage.json_values import parse_json
+from charnn.model.kinds import weight_shapes
+from charnn.storage.checkpoint_values import CheckpointValues
+from charnn.storage.strict_json import parse_json
 
 TENSORS, VALUES, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
+NETWORK = "network."  # before the names of the network's weights
+
+
+class DamagedCheckpointError(ModelFileError):
+    """A part is missing, cut short or altered: the checkpoint before it may be whole."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole state: `tensors` by name on the CPU, `values` as JSON."""
+    """A whole one: `tensors` by name on the CPU, the network's of the shapes that the configuration asks for."""
 
     path: Path
-    step: int
     tensors: dict[str, Tensor]
-    values: dict[str, Any]
+    values: CheckpointValues
+
+    @property
+    def step(self) -> int:
+        return self.values.step
+
+    @classmethod
+    def load(cls, path: Path) -> "Checkpoint":
+        """Read and check one. Nothing of it needs another check, but for whether a trainer has such tensors.
+
+        Raises DamagedCheckpointError naming it when it isn't whole; ModelFileError when it is, but says what
+        no run of charnn's says: it may come from a stranger.
+        """
+        contents = _whole_parts(path)
+        try:
+            values = CheckpointValues.parse(contents[VALUES])
+            if values.step != _order(path)[0]:
+                raise ValueError(f"train_state.step is {values.step}: it must be the folder's number")
+            tensors = parse_tensors(contents[TENSORS])
+            _check_weights(tensors, values)
+        except (ValueError, SafetensorError) as error:
+            raise unusable(path, error) from None
+        return cls(path, tensors, values)
+
+
+def unusable(path: Path, reason: Exception) -> ModelFileError:
+    """That a whole checkpoint can't be resumed, and what to do."""
+    return ModelFileError(
+        f"the checkpoint {path} can't be resumed: {reason}; remove it to go on from the one before"
+    )
 
 
 class CheckpointStore:
-    """The states of one run, in `folder`; at most `keep` whole ones stay."""
+    """The checkpoints of one run, in `folder`; at most `keep` whole ones stay."""
 
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder = folder
         self.keep = keep
 
-    def save(self, step: int, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> Path:
-        """Store a whole state durably, then drop the oldest. Raises CharnnError; the states before it then stand."""
+    def save(self, tensors: Mapping[str, Tensor], values: CheckpointValues) -> Path:
+        """Store a checkpoint durably, then drop the oldest. Raises CharnnError; the ones before it then stand."""
         parts = {
             TENSORS: format_tensors({name: _copy(tensor) for name, tensor in tensors.items()}),
-            VALUES: json.dumps(values, ensure_ascii=True, allow_nan=False).encode(),
+            VALUES: values.to_bytes(),
         }
-        path = self._free_path(step)
+        path = self._free_path(values.step)
         temporary = temporary_beside(path)
         with explained(path):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,36 +110,36 @@ class CheckpointStore:
         return path
 
     def latest(self) -> tuple[Checkpoint | None, list[str]]:
-        """The newest whole state, by step, and a complaint for each newer one that isn't whole."""
+        """The newest whole checkpoint, by step, and a complaint for each newer one that is damaged."""
         complaints: list[str] = []
         for path in reversed(self.paths()):
             try:
-                return _read(path), complaints
-            except ModelFileError as error:
+                return Checkpoint.load(path), complaints
+            except DamagedCheckpointError as error:
                 complaints.append(str(error))
         return None, complaints
 
     def paths(self) -> list[Path]:
-        """Every state's folder, whole or not, oldest first. Raises CharnnError when they can't be listed."""
+        """Every checkpoint's folder, whole or not, oldest first. Raises CharnnError when they can't be listed."""
         if not self.folder.is_dir():
             return []
         with explained(self.folder, "read"):
-            return sorted(filter(_is_state, self.folder.iterdir()), key=_order)
+            return sorted(filter(_is_checkpoint, self.folder.iterdir()), key=_order)
 
-    def forget_after(self, state: Checkpoint | None) -> None:
-        """Remove what is newer than `state`: torn states, or ones of a course that wasn't taken."""
+    def remove_newer(self, checkpoint: Checkpoint | None) -> None:
+        """Remove what is newer than the one gone on from: damaged ones, or steps that will be taken again."""
         remove_leftovers(self.folder)
         for path in self.paths():
-            if state is None or _order(path) > _order(state.path):
+            if checkpoint is None or _order(path) > _order(checkpoint.path):
                 _remove(path)
 
     def _free_path(self, step: int) -> Path:
-        """A name no state has: the same step may be saved again (before and after its evaluation, say)."""
+        """A name no checkpoint has: the same step may be saved again (before and after its evaluation, say)."""
         revisions = [_order(p)[1] for p in self.paths() if _order(p)[0] == step]
         return self.folder / f"{step:010d}-{max(revisions, default=-1) + 1}"
 
     def _rotate(self, newest: Path) -> None:
-        """Keep `newest` and the whole states before it; all that is older goes, half removed ones too."""
+        """Keep `newest` and the whole ones before it; all that is older goes, half removed ones too."""
         remove_leftovers(self.folder)
         until = [p for p in self.paths() if _order(p) <= _order(newest)]
         oldest_kept = [p for p in until if (p / MANIFEST).is_file()][-self.keep :][0]
@@ -113,13 +147,13 @@ class CheckpointStore:
             _remove(path)
 
 
-def _is_state(path: Path) -> bool:
+def _is_checkpoint(path: Path) -> bool:
     step, _, revision = path.name.partition("-")
     return step.isdecimal() and revision.isdecimal()
 
 
 def _order(path: Path) -> tuple[int, int]:
-    """(step, revision) of a state's folder: states are ordered by step, never by time."""
+    """(step, revision) of a checkpoint's folder: they are ordered by step, never by time."""
     step, _, revision = path.name.partition("-")
     return int(step), int(revision)
 
@@ -138,7 +172,7 @@ def _write_parts(folder: Path, parts: Mapping[str, bytes]) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Take the mark away first, so that a state half removed is not taken for whole."""
+    """Take the mark away first, so that a checkpoint half removed is not taken for whole."""
     with explained(path, "remove"):
         (path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
@@ -149,20 +183,25 @@ def _content(path: Path) -> bytes:
         return file.read()
 
 
-def _read(path: Path) -> Checkpoint:
-    """Read and check one state. Raises ModelFileError naming it when a part is missing, cut or altered."""
+def _whole_parts(path: Path) -> dict[str, bytes]:
+    """Both parts, as the manifest says."""
     try:
         manifest = parse_json(_content(path / MANIFEST))
         contents = {name: _content(path / name) for name in (TENSORS, VALUES)}
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"the state {path} is not whole: {error}") from None
+        raise DamagedCheckpointError(f"the checkpoint {path} is not whole: {error}") from None
     for name, content in contents.items():
         if not isinstance(manifest, dict) or manifest.get(name) != sha256(content).hexdigest():
-            raise ModelFileError(f"the state {path} is not whole: {name} differs from the manifest")
-    try:
-        tensors, values = parse_tensors(contents[TENSORS]), parse_json(contents[VALUES])
-    except (SafetensorError, ValueError) as error:
-        raise ModelFileError(f"the state {path} can't be read: {error}") from None
-    if not isinstance(values, dict):
-        raise ModelFileError(f"the state {path} can't be read: {VALUES} is no JSON object")
-    return Checkpoint(path, int(path.name.partition("-")[0]), tensors, values)
+            raise DamagedCheckpointError(
+                f"the checkpoint {path} is not whole: {name} differs from the manifest"
+            )
+    return contents
+
+
+def _check_weights(tensors: Mapping[str, Tensor], values: CheckpointValues) -> None:
+    """Exactly the network's: what a trainer then allocates is no larger than what was read."""
+    expected = {NETWORK + name: shape for name, shape in weight_shapes(values.config.model).items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith(NETWORK)}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise ValueError(f"{name!a} has the shape {found.get(name)}: it must be {expected.get(name)}")

@@ -27,7 +27,7 @@ from charnn.errors import CharnnError, ModelFileError
 from charnn.files import open_regular, write_atomically
 from charnn.model.kinds import parameter_count, weight_shapes, with_kind
 from charnn.model.shapes import inconsistency
-from charnn.storage.json_values import parse_json
+from charnn.storage.strict_json import parse_json
 
 FORMAT = 1
 MODEL_FILE = "model.safetensors"
@@ -125,7 +125,7 @@ def _read(file: BinaryIO) -> ModelFile:
     prefix = _read_prefix(file, size)
     header, begin = _object(_parsed(prefix[8:], "header"), "header"), len(prefix)
     about = _metadata(header)
-    config = _config(about["config"])
+    config = parse_model_config(about["config"])
     _check_tensors(header, weight_shapes(config), _dtype(size - begin, parameter_count(config)))
     weights = _weights(prefix + file.read(size - begin))
     return ModelFile(config, _vocabulary(about["vocabulary"], config), weights, about["provenance"])
@@ -155,8 +155,8 @@ def _metadata(header: dict[str, Any]) -> dict[str, Any]:
     return {name: _object(about.get(name), name) for name in ("config", "vocabulary", "provenance")}
 
 
-def _config(values: dict[str, Any]) -> ModelConfig:
-    """The configuration, every value within bounds."""
+def parse_model_config(values: dict[str, Any]) -> ModelConfig:
+    """The configuration, every value within bounds. Raises ValueError naming what isn't."""
     values = with_kind(values)
     names = {field.name for field in fields(ModelConfig)}
     if strange := sorted(values.keys() - names):

@@ -14,10 +14,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from charnn.config import TrainConfig
 from charnn.errors import InputError
 from charnn.files import explained, remove_leftovers, write_atomically
-from charnn.storage.json_values import parse_json
+from charnn.storage.checkpoint_values import decode_config
 from charnn.storage.model_file import MODEL_FILE
+from charnn.storage.strict_json import parse_json
 
 CHECKPOINTS = Path("checkpoints")
 METRICS, RESUME = "metrics.jsonl", "resume"
@@ -68,6 +70,14 @@ def newest_folder(root: Path = CHECKPOINTS) -> RunFolder:
     if not runs:
         raise InputError(f"no run to resume under {root}/; name one with --out")
     return max(runs, key=lambda run: run.metrics.stat().st_mtime_ns)
+
+
+def started_config(folder: RunFolder) -> TrainConfig:
+    """The configuration that a run began with, from its metrics. Raises ValueError where none stands there."""
+    start = MetricsLog(folder.metrics).first("start")
+    if start is None:
+        raise ValueError(f"no start is in {METRICS}")
+    return decode_config(start.get("config"))
 
 
 class MetricsLog:

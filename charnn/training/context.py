@@ -13,8 +13,10 @@ from charnn.config import SampleConfig, TrainConfig, TrainOptions, to_json
 from charnn.data.corpus import Corpus
 from charnn.inference.model import Model
 from charnn.model.kinds import parameter_count
+from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.model_file import ModelFile, write_model
 from charnn.storage.run_folder import RunFolder
+from charnn.storage.train_state import TrainState
 from charnn.training.events import Started
 from charnn.training.planner import Clock
 from charnn.training.trainer import Trainer
@@ -66,15 +68,16 @@ class RunContext:
             length=LIVE_SAMPLE.length, temperature=LIVE_SAMPLE.temperature, seed=trainer.train_state.step
         )
 
-    def identity(self) -> dict[str, Any]:
-        vocabulary = self.corpus.vocabulary
-        return {
-            "config": to_json(self.config),
-            "corpus_sha256": self.corpus.sha256,
-            "vocabulary": {"characters": vocabulary.characters, "has_unknown": vocabulary.has_unknown},
-            "versions": versions(),
-            "deadline": self.deadline,
-        }
+    def checkpoint_values(self, train_state: TrainState) -> CheckpointValues:
+        return CheckpointValues(
+            config=self.config,
+            corpus_sha256=self.corpus.sha256,
+            vocabulary=self.corpus.vocabulary,
+            versions=versions(),
+            seconds=self.clock.seconds(),
+            deadline=self.deadline,
+            train_state=train_state.copy(),
+        )
 
     def model_file(self, trainer: Trainer) -> ModelFile:
         weights = {name: tensor.float().numpy() for name, tensor in trainer.weights().items()}

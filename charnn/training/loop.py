@@ -4,16 +4,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Protocol
+from typing import Protocol
 
 from charnn.errors import DivergedError, InterruptedRunError
+from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import CheckpointStore
+from charnn.storage.train_state import Plan, TrainState
 from charnn.training.events import Evaluated, Event, Finished, Planned, Resumed, Sampled, Saved, Stepped
 from charnn.training.interval import Interval
 from charnn.training.planner import Planner
-from charnn.training.schedule import Plan, progress
-from charnn.training.stored import restore
-from charnn.training.trainer import Trainer, TrainState
+from charnn.training.resume import restore
+from charnn.training.schedule import progress
+from charnn.training.trainer import Trainer
 
 MAX_ROLLBACKS = 3
 ROLLBACK_LR = 0.5
@@ -26,8 +28,8 @@ class Host(Protocol):
     def new_trainer(self) -> Trainer: ...
     def write_model(self, trainer: Trainer) -> None: ...
     def sample(self, trainer: Trainer) -> str: ...
-    def identity(self) -> dict[str, Any]:
-        """What a state must say besides the train_state: corpus hash, configuration, versions."""
+    def checkpoint_values(self, train_state: TrainState) -> CheckpointValues:
+        """What a checkpoint says besides its tensors: `train_state` as it is now, and all that stays the same."""
 
     def pending_signal(self) -> int | None:
         """The number of the signal that asked the run to end, if one did."""
@@ -150,12 +152,7 @@ class Loop:
         """Store a whole state; and a model too, as long as no evaluation has chosen one."""
         start = time.monotonic()
         train_state = self.train_state
-        values = {
-            "course": train_state.to_json(),
-            "seconds": self.planner.clock.seconds(),
-            **self.host.identity(),
-        }
-        path = self.store.save(train_state.step, self.trainer.tensors(), values)
+        path = self.store.save(self.trainer.tensors(), self.host.checkpoint_values(train_state))
         if train_state.best is None:
             self.host.write_model(self.trainer)
         took = time.monotonic() - start

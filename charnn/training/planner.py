@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil, inf
 
 from charnn.config import Budget
-from charnn.training.schedule import Plan
+from charnn.storage.train_state import Plan
 
 MEASURED_STEPS = 20  # at least, before the first plan of a timed run
 MEASURED_SHARE = 0.03  # of the budget, at most 3 seconds

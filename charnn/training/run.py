@@ -1,4 +1,4 @@
-"""A run from its beginning, or its last whole state, to the end of its budget; every event is stored and passed on."""
+"""A run from its beginning, or a checkpoint, to the end of its budget; every event is stored and passed on."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,17 +9,18 @@ from charnn.files import require_room
 from charnn.model.kinds import KindTraits, kind_of
 from charnn.storage.checkpoints import Checkpoint, CheckpointStore
 from charnn.storage.run_folder import MetricsLog
+from charnn.storage.train_state import TrainState
 from charnn.training.context import RunContext, TrainRequest
 from charnn.training.device import memory_advice
 from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary
 from charnn.training.interval import Interval
 from charnn.training.loop import Loop
 from charnn.training.planner import Planner
+from charnn.training.resume import Resumption, restore, resumption
 from charnn.training.run_lock import RunLock
 from charnn.training.setup import new_context, resumed_context
-from charnn.training.stored import restore, stored_run
 from charnn.training.summary import summarise
-from charnn.training.trainer import Trainer, TrainState
+from charnn.training.trainer import Trainer
 
 DEFAULT_SAVE_EVERY = "1m"
 DEFAULT_SAMPLE_EVERY = "1m"
@@ -28,15 +29,15 @@ SAVE_RATE = 130e6  # bytes a second hashed, written and synced, until measured
 
 
 def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = False) -> Iterator[Event]:
-    """Prepare, train, store. Raises CharnnError: InterruptedRunError after a signal, once the state is saved."""
+    """Prepare, train, store. Raises CharnnError: InterruptedRunError after a signal, once a checkpoint is saved."""
     store = CheckpointStore(run_lock.folder.resume, request.options.get("keep", DEFAULT_KEEP))
     save, sample = (Interval.parse(*_interval(request, name)) for name in ("save_every", "sample_every"))
     if request.options.get("resume"):
-        state, complaints = store.latest()
+        checkpoint, complaints = store.latest()
         yield from (Notice(complaint) for complaint in complaints)
-        context = resumed_context(request, run_lock.folder, state)
+        context = resumed_context(request, run_lock.folder, checkpoint)
     else:
-        state, context = None, new_context(request, run_lock.folder)
+        checkpoint, context = None, new_context(request, run_lock.folder)
     yield from map(Notice, context.notices)
     config, path = context.config, run_lock.folder.path
     kind = kind_of(config.model)
@@ -48,7 +49,9 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
         return
     run_lock.take()
     with memory_advice(context.config.device):
-        yield from _stored(_trained(context, store, state, save, sample), MetricsLog(run_lock.folder.metrics))
+        yield from _stored(
+            _trained(context, store, checkpoint, save, sample), MetricsLog(run_lock.folder.metrics)
+        )
 
 
 def _interval(request: TrainRequest, name: str) -> tuple[str, str]:
@@ -64,7 +67,7 @@ def _no_samples(request: TrainRequest, kind: KindTraits) -> Interval:
 
 
 def _stored(events: Iterator[Event], metrics: MetricsLog) -> Iterator[Event]:
-    """Append each event that has a line to metrics.jsonl; a state taken up again takes the metrics with it."""
+    """Append each event that has a line to metrics.jsonl; a checkpoint taken up again takes the metrics with it."""
     for event in events:
         if isinstance(event, Resumed):
             metrics.cut_back(event.step, Path(event.path).name)
@@ -74,21 +77,29 @@ def _stored(events: Iterator[Event], metrics: MetricsLog) -> Iterator[Event]:
 
 
 def _trained(
-    context: RunContext, store: CheckpointStore, state: Checkpoint | None, save: Interval, sample: Interval
+    context: RunContext,
+    store: CheckpointStore,
+    checkpoint: Checkpoint | None,
+    save: Interval,
+    sample: Interval,
 ) -> Iterator[Event]:
     trainer = context.new_trainer()
     planner = _planner(context, trainer)
     require_room(context.folder.path, _room_needed(trainer, store.keep))
-    if state is None:
+    if checkpoint is None:
         context.folder.clear()
         yield context.started_event()
     else:
-        store.forget_after(state)
-        restore(trainer, state)
-        if _is_over(context, trainer.train_state, state):
+        store.remove_newer(checkpoint)
+        restore(trainer, checkpoint)
+        what = resumption(checkpoint, context.config.budget)
+        if what is Resumption.FINISHED:
             yield _over_already(context, planner, trainer.train_state)
             return
-        yield from _resumed(context, trainer, planner, state)
+        yield Resumed(checkpoint.step, str(checkpoint.path))
+        planner.restart_measuring(checkpoint.step)
+        if what is Resumption.EXTENDED:
+            yield from _extended(trainer, planner)
     for interval in (save, sample):
         interval.restart(trainer.train_state.step)
     loop = Loop(trainer, planner, store, context, save, sample, "save_every" not in context.request.options)
@@ -99,31 +110,16 @@ def _trained(
         raise InterruptedRunError(f"interrupted; to go on: {command}", error.signal_number) from None
 
 
-def _resumed(context: RunContext, trainer: Trainer, planner: Planner, state: Checkpoint) -> Iterator[Event]:
-    yield Resumed(state.step, str(state.path))
-    planner.restart_measuring(state.step)
-    plan = trainer.train_state.plan
-    if plan is not None and _grew(context, state):
-        plan = planner.extended(plan, state.step)
-        trainer.train_state.plans.append(plan)
-        yield Planned(plan.step, plan.steps, plan.chars_per_second)
-        yield Notice(
-            f"the budget grew: the learning rate goes on at {trainer.lr:.2g}, where the schedule of "
-            f"{plan.steps:,} steps stands at step {plan.step:,}"
-        )
-
-
-def _grew(context: RunContext, state: Checkpoint) -> bool:
-    return context.config.budget != stored_run(state).config.budget
-
-
-def _is_over(context: RunContext, train_state: TrainState, state: Checkpoint) -> bool:
-    plan = train_state.plan
-    return (
-        plan is not None
-        and train_state.step >= plan.steps
-        and train_state.evaluated >= train_state.step
-        and not _grew(context, state)
+def _extended(trainer: Trainer, planner: Planner) -> Iterator[Event]:
+    """A new plan for a budget that grew."""
+    train_state = trainer.train_state
+    assert train_state.plan is not None
+    plan = planner.extended(train_state.plan, train_state.step)
+    train_state.plans.append(plan)
+    yield Planned(plan.step, plan.steps, plan.chars_per_second)
+    yield Notice(
+        f"the budget grew: the learning rate goes on at {trainer.lr:.2g}, where the schedule of "
+        f"{plan.steps:,} steps stands at step {plan.step:,}"
     )
 
 

@@ -1,25 +1,10 @@
 """Plans and the learning rate they give. A run's schedule is its list of plans and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import cos, pi
 
 from charnn.config import OptimConfig
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Made at `step`: the run ends at `steps`. `progress` is the schedule's position then, 0 to 1.
-
-    Evaluations come every `eval_every` steps after `step`, train events at the multiples of `log_every`.
-    """
-
-    step: int
-    steps: int
-    progress: float
-    eval_every: int
-    log_every: int
-    chars_per_second: float | None = None
+from charnn.storage.train_state import Plan
 
 
 def progress(plans: Sequence[Plan], step: int) -> float:

@@ -9,16 +9,16 @@ from charnn.data.batches import fit
 from charnn.data.corpus import Corpus, open_corpus
 from charnn.errors import InputError
 from charnn.model.shapes import inconsistency
+from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.model_file import ModelFile, model_path, read_model
-from charnn.storage.run_folder import MetricsLog, RunFolder
+from charnn.storage.run_folder import RunFolder, started_config
 from charnn.training import device as devices
 from charnn.training.context import RunContext, TrainRequest, versions
 from charnn.training.planner import Clock
 from charnn.training.recipe import RecipeInputs, choose, choose_budget
-from charnn.training.resumption import continued_config
+from charnn.training.resume import check_config, check_fit, continued_config, refused, refused_start
 from charnn.training.run_lock import absolute_sources
-from charnn.training.stored import StoredRun, require_fit, require_its_corpus, stored_config, stored_run
 from charnn.training.warm_start import adapted_weights, with_architecture
 
 READING_SHARE = 0.1  # of a timed budget; a longer reading doesn't count against it
@@ -31,35 +31,38 @@ def new_context(request: TrainRequest, folder: RunFolder) -> RunContext:
     data = _data_config(request)
     opened = _Opened(data, base, request)
     config, notices = _chosen(options, data, opened.corpus)
-    return _session(request, folder, config, opened, notices)
+    return _new_session(request, folder, config, opened, notices)
 
 
-def resumed_context(request: TrainRequest, folder: RunFolder, state: Checkpoint | None) -> RunContext:
-    """A run that goes on from `state`, or from its beginning when it has none yet."""
-    if state is None:
+def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkpoint | None) -> RunContext:
+    """A run that goes on from `checkpoint`, or from its beginning when it has none yet."""
+    if checkpoint is None:
         return _restarted_context(request, folder)
-    run = stored_run(state)
-    config = _on_this_machine(continued_config(run.config, _sources(request), request.options))
-    corpus = open_corpus(config.data, base=run.vocabulary, sha256=run.corpus_sha256, progress=request.on_read)
-    require_fit(state, config, corpus)
-    clock = Clock(request.started, run.seconds)
-    deadline = run.deadline
+    values = checkpoint.values
+    with refused(checkpoint):
+        check_config(values.config)
+    config = _on_this_machine(continued_config(values.config, _sources(request), request.options))
+    base, sha256 = values.vocabulary, values.corpus_sha256
+    corpus = open_corpus(config.data, base=base, sha256=sha256, progress=request.on_read)
+    with refused(checkpoint):
+        check_fit(config, corpus)
+    clock = Clock(request.started, values.seconds)
+    deadline = values.deadline
     if deadline is not None:
-        deadline += 60 * ((config.budget.minutes or 0) - (run.config.budget.minutes or 0))
-    return RunContext(config, corpus, folder, clock, deadline, request, _differences(config, run))
+        deadline += 60 * ((config.budget.minutes or 0) - (values.config.budget.minutes or 0))
+    return RunContext(config, corpus, folder, clock, deadline, request, _differences(config, values))
 
 
 def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
-    start = MetricsLog(folder.metrics).first("start")
-    if start is None:
-        raise InputError(f"{folder.path} holds no run to resume; start one there with --overwrite")
-    stored = stored_config(start.get("config"), folder.path)
+    with refused_start(folder.path):
+        stored = started_config(folder)
+        check_config(stored)
     config = _on_this_machine(continued_config(stored, _sources(request), request.options))
     opened = _Opened(config.data, _base_model(config.init_from), request)
-    require_its_corpus(folder.path, config, opened.corpus)
-    return _session(
-        request, folder, config, opened, ["no state was saved yet: the run starts from its beginning"]
-    )
+    with refused_start(folder.path):
+        check_fit(config, opened.corpus)
+    notice = "no checkpoint was saved yet: the run starts from its beginning"
+    return _new_session(request, folder, config, opened, [notice])
 
 
 class _Opened:
@@ -72,7 +75,7 @@ class _Opened:
         self.seconds = time.monotonic() - start
 
 
-def _session(
+def _new_session(
     request: TrainRequest, folder: RunFolder, config: TrainConfig, opened: _Opened, notices: list[str]
 ) -> RunContext:
     clock = Clock(request.started)
@@ -136,10 +139,10 @@ def _deadline(config: TrainConfig, reading: float, clock: Clock) -> tuple[float 
     return budget + clock.seconds(), [f"reading took {reading:.0f} s: the budget starts after it"]
 
 
-def _differences(config: TrainConfig, run: StoredRun) -> list[str]:
+def _differences(config: TrainConfig, stored: CheckpointValues) -> list[str]:
     """What keeps the resumed run from equalling the uninterrupted one to the bit."""
-    old = run.config
-    before = {**run.versions, "threads": old.threads, "device": old.device, "precision": old.precision}
+    old = stored.config
+    before = {**stored.versions, "threads": old.threads, "device": old.device, "precision": old.precision}
     now = {**versions(), "threads": config.threads, "device": config.device, "precision": config.precision}
     return [
         f"{name} was {before.get(name)}, is {value}: the run goes on, but not bit for bit"

@@ -1,7 +1,6 @@
 """One run's moving parts: network, optimizer, carried state, position. A step moves all of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
 from math import isfinite, log
 from typing import Any
 
@@ -12,32 +11,12 @@ from charnn.config import TrainConfig
 from charnn.data.batches import BatchStream
 from charnn.data.corpus import Corpus
 from charnn.model.network import State, detach
+from charnn.storage.train_state import TrainState
 from charnn.training import device as devices
 from charnn.training.evaluation import evaluate
 from charnn.training.objective import batch_loss, network_for
 from charnn.training.optimizer import Optimizer
-from charnn.training.schedule import Plan, learning_rate
-
-
-@dataclass
-class TrainState:
-    """Where a run stands, but for its tensors. `step` counts updates made, and so windows read."""
-
-    step: int = 0
-    evaluated: int = 0
-    chars: int = 0
-    plans: list[Plan] = field(default_factory=list)
-    best: float | None = None
-    lr_scale: float = 1.0
-    rollbacks: int = 0
-    averaged: int = 0
-
-    @property
-    def plan(self) -> Plan | None:
-        return self.plans[-1] if self.plans else None
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+from charnn.training.schedule import learning_rate
 
 
 class Trainer:
@@ -153,11 +132,19 @@ def _require_alike(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) 
         {name: _look(t) for name, t in tensors.items() if name != "rng.cuda"} for tensors in (given, expected)
     ]
     if odd := sorted(name for name, _ in looks[0].items() ^ looks[1].items()):
-        raise ValueError(f"its tensor {odd[0]!r} is not the one of such a run")
+        raise ValueError(
+            f"its tensor {odd[0]!a} is {_described(given, odd[0])}: it must be {_described(expected, odd[0])}"
+        )
 
 
 def _look(tensor: Tensor) -> tuple[object, ...]:
     return tensor.shape, "float" if tensor.is_floating_point() else tensor.dtype
+
+
+def _described(tensors: Mapping[str, Tensor], name: str) -> str:
+    if name not in tensors:
+        return "absent"
+    return f"{str(tensors[name].dtype).removeprefix('torch.')} of shape {tuple(tensors[name].shape)}"
 
 
 def _prefixed(prefix: str, tensors: Mapping[Any, Tensor]) -> dict[str, Tensor]:

@@ -27,6 +27,7 @@ from charnn.model.kinds import weight_shapes
 from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.model_file import ModelFile, read_model, write_model
 from charnn.storage.run_folder import MetricsLog, RunFolder
+from tests.checkpoint_helpers import tensors_of, values_of
 
 from . import processes
 
@@ -78,9 +79,7 @@ def prepare(folder: Path) -> RunFolder:
 
 def save(run: RunFolder, step: int) -> None:
     """What a training run does at a save: state, model, metrics. Every tensor is full of `step`."""
-    path = CheckpointStore(run.resume, KEEP).save(
-        step, {"weight": torch.full((50,), float(step))}, {"step": step}
-    )
+    path = CheckpointStore(run.resume, KEEP).save(tensors_of(step), values_of(step))
     weights = {n: torch.full(s, float(step)).numpy() for n, s in weight_shapes(_CONFIG).items()}
     write_model(run.model, ModelFile(_CONFIG, Vocabulary("abc"), weights, {}))
     MetricsLog(run.metrics).append({"event": "save", "step": step, "path": str(path)})
@@ -138,7 +137,9 @@ def complaints(run: RunFolder, blow: Strike, outcome: Outcome) -> Iterator[str]:
     yield from (f"a state is not whole: {line}" for line in torn)
     if state is None or state.step not in (2, 3):
         yield f"the last state is {state and state.step}, not 2 or 3"
-    elif set(state.tensors["weight"].tolist()) != {float(state.step)} or state.values != {"step": state.step}:
+    elif state.values != values_of(state.step) or any(
+        not torch.equal(state.tensors[name], tensor) for name, tensor in tensors_of(state.step).items()
+    ):
         yield f"the state of step {state.step} holds another's values"
     values = {float(v) for w in read_model(run.model).weights.values() for v in w.flat}
     if values not in ({2.0}, {3.0}):

@@ -1,5 +1,6 @@
 """Which options a run may be continued with."""
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -7,13 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoint_helpers import forge, forged, newest, values_of
 from training_helpers import run, write_corpus
 
 from charnn.config import Budget, DataConfig, ModelConfig, OptimConfig, TrainConfig, to_json
 from charnn.errors import InputError, ModelFileError
-from charnn.storage.checkpoints import CheckpointStore
-from charnn.training.resumption import continued_config
-from charnn.training.stored import stored_config
+from charnn.storage.checkpoint_values import decode_config
+from charnn.storage.checkpoints import Checkpoint, CheckpointStore
+from charnn.storage.train_state import Plan, TrainState
+from charnn.training.resume import Resumption, continued_config, resumption
 
 CONFIG = TrainConfig(
     ModelConfig(
@@ -135,13 +138,13 @@ def test_device_and_threads_may_change():
 
 
 def test_a_configuration_survives_storage():
-    assert stored_config(to_json(CONFIG), Path("run")) == CONFIG
+    assert decode_config(to_json(CONFIG)) == CONFIG
 
 
 @pytest.mark.parametrize("value", [None, {}, [], {"model": {}}, {**to_json(CONFIG), "model": {"hiden": 3}}])
-def test_a_damaged_configuration_names_the_run(value):
-    with pytest.raises(ModelFileError, match="checkpoints/x holds a run") as caught:
-        stored_config(value, Path("checkpoints/x"))
+def test_a_damaged_configuration_says_where(value):
+    with pytest.raises(ValueError, match=r"^config[. ]") as caught:
+        decode_config(value)
     assert "\n" not in str(caught.value)
 
 
@@ -168,17 +171,8 @@ def interrupted(tmp_path_factory):
     return folder / "run", source
 
 
-def forged(interrupted, folder, values=None, tensors=None):
-    """A copy of the run whose last state says something else, under a name and hashes that fit."""
-    shutil.copytree(interrupted[0], folder / "run")
-    store = CheckpointStore(folder / "run/resume", keep=1)
-    state, _ = store.latest()
-    store.save(state.step, state.tensors | (tensors or {}), state.values | (values or {}))
-    return folder / "run"
-
-
 def test_control_what_is_not_changed_is_resumed(interrupted, tmp_path):
-    out = forged(interrupted, tmp_path)
+    out = forged(interrupted[0], tmp_path)
     assert run(None, out, resume=True)[-1].reason == "steps"
 
 
@@ -206,14 +200,14 @@ VALUES_THAT_CANNOT_BE = {
     "repeated characters": lambda v: {"vocabulary": {"characters": "aa", "has_unknown": False}},
     "a deadline for steps": lambda v: {"deadline": 3.0},
     "negative seconds": lambda v: {"seconds": -1.0},
-    "another step": lambda v: {"course": v["course"] | {"step": 1}},
-    "a train_state that is a list": lambda v: {"course": []},
-    "negative characters": lambda v: {"course": v["course"] | {"chars": -1}},
+    "another step": lambda v: {"train_state": v["train_state"] | {"step": 1}},
+    "a train_state that is a list": lambda v: {"train_state": []},
+    "negative characters": lambda v: {"train_state": v["train_state"] | {"chars": -1}},
     "a plan without evaluations": lambda v: {
-        "course": v["course"] | {"plans": [v["course"]["plans"][0] | {"eval_every": 0}]}
+        "train_state": v["train_state"] | {"plans": [v["train_state"]["plans"][0] | {"eval_every": 0}]}
     },
     "a plan beyond its end": lambda v: {
-        "course": v["course"] | {"plans": [v["course"]["plans"][0] | {"progress": 2.0}]}
+        "train_state": v["train_state"] | {"plans": [v["train_state"]["plans"][0] | {"progress": 2.0}]}
     },
     "versions of numbers": lambda v: {"versions": {"torch": 2}},
     "something else": lambda v: {"\x1b[31m": 1},
@@ -222,11 +216,10 @@ VALUES_THAT_CANNOT_BE = {
 
 @pytest.mark.parametrize("change", VALUES_THAT_CANNOT_BE.values(), ids=VALUES_THAT_CANNOT_BE.keys())
 def test_a_state_that_says_what_cannot_be_is_refused_by_name(change, interrupted, tmp_path):
-    state, _ = CheckpointStore(interrupted[0] / "resume", keep=1).latest()
-    out = forged(interrupted, tmp_path, change(state.values))
+    out = forged(interrupted[0], tmp_path, change)
     with pytest.raises(ModelFileError) as caught:
         run(None, out, resume=True)
-    assert str(caught.value).startswith(f"the state {out}/resume/")
+    assert str(caught.value).startswith(f"the checkpoint {out}/resume/")
     assert str(caught.value).isprintable()
 
 
@@ -243,17 +236,18 @@ TENSORS_THAT_CANNOT_BE = {
 
 @pytest.mark.parametrize("tensors", TENSORS_THAT_CANNOT_BE.values(), ids=TENSORS_THAT_CANNOT_BE.keys())
 def test_a_state_with_other_tensors_is_refused_by_name(tensors, interrupted, tmp_path):
-    out = forged(interrupted, tmp_path, tensors=tensors)
-    with pytest.raises(ModelFileError, match=r"the state .*can't be resumed") as caught:
+    out = forged(interrupted[0], tmp_path, tensors=tensors)
+    with pytest.raises(ModelFileError, match=r"the checkpoint .*can't be resumed") as caught:
         run(None, out, resume=True)
     assert str(caught.value).isprintable()
 
 
 def test_a_timed_plan_needs_a_speed(interrupted, tmp_path):
-    state, _ = CheckpointStore(interrupted[0] / "resume", keep=1).latest()
-    config = state.values["config"] | {"budget": {"minutes": 1.0, "steps": None, "epochs": None}}
-    out = forged(interrupted, tmp_path, {"config": config, "deadline": 60.0})
-    with pytest.raises(ModelFileError, match="its speed can't be"):
+    budget = {"minutes": 1.0, "steps": None, "epochs": None}
+    out = forged(
+        interrupted[0], tmp_path, lambda v: {"config": v["config"] | {"budget": budget}, "deadline": 60.0}
+    )
+    with pytest.raises(ModelFileError, match=r"plans\.0\.chars_per_second is None: it must be above 0"):
         run(None, out, resume=True)
 
 
@@ -272,14 +266,62 @@ def test_a_run_whose_metrics_say_nothing_starts_nothing(interrupted, tmp_path):
     shutil.copytree(interrupted[0], tmp_path / "run")
     shutil.rmtree(tmp_path / "run/resume")
     (tmp_path / "run/metrics.jsonl").write_text('{"event": "start", "config": [1]}\n')
-    with pytest.raises(ModelFileError, match="configuration can't be read"):
+    with pytest.raises(ModelFileError, match=r"holds a run that can't start again \(config is"):
         run(None, tmp_path / "run", resume=True)
 
 
 def test_a_state_of_a_gpu_goes_on_on_a_cpu_when_that_is_asked_for(interrupted, tmp_path):
-    state, _ = CheckpointStore(interrupted[0] / "resume", keep=1).latest()
-    on_a_gpu = {"config": state.values["config"] | {"device": "cuda:77"}}
-    out = forged(interrupted, tmp_path, on_a_gpu, {"rng.cuda": torch.zeros(16, dtype=torch.uint8)})
+    out = forged(
+        interrupted[0],
+        tmp_path,
+        lambda v: {"config": v["config"] | {"device": "cuda:77"}},
+        tensors={"rng.cuda": torch.zeros(16, dtype=torch.uint8)},
+    )
     with pytest.raises(InputError, match=r"cuda:77: this machine has .* use --device auto or cpu"):
         run(None, out, resume=True)
     assert run(None, out, resume=True, device="cpu")[-1].reason == "steps"
+
+
+# What a resume does, decided in one place
+
+
+def at(step: int, evaluated: int, plans: list[Plan]) -> Checkpoint:
+    """A run that was to take nine steps, at `step`."""
+    train_state = TrainState(step=step, evaluated=evaluated, plans=plans)
+    return Checkpoint(Path("x"), {}, values_of(step, train_state=train_state))
+
+
+PLANS = [Plan(0, 9, 0.0, eval_every=3, log_every=1)]
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "steps", "expected"),
+    [
+        (None, 9, Resumption.NOT_STARTED),
+        (at(0, 0, []), 9, Resumption.CONTINUED),
+        (at(0, 0, []), 12, Resumption.CONTINUED),  # no plan yet that could grow
+        (at(5, 3, PLANS), 9, Resumption.CONTINUED),
+        (at(5, 3, PLANS), 12, Resumption.EXTENDED),
+        (at(9, 3, PLANS), 9, Resumption.CONTINUED),  # the last evaluation is missing
+        (at(9, 9, PLANS), 9, Resumption.FINISHED),
+        (at(9, 9, PLANS), 12, Resumption.EXTENDED),
+    ],
+)
+def test_what_a_resume_will_do(checkpoint, steps, expected):
+    assert resumption(checkpoint, Budget(steps=steps)) is expected
+
+
+def test_messages_name_field_and_bound(interrupted, tmp_path):
+    out = forged(interrupted[0], tmp_path, lambda v: {"seconds": -1.0})
+    with pytest.raises(ModelFileError, match=r"seconds is -1\.0: it must be at least 0"):
+        run(None, out, resume=True)
+
+
+def test_the_name_that_0_1_gave_is_read(interrupted, tmp_path):
+    shutil.copytree(interrupted[0], tmp_path / "run")
+    checkpoint = newest(tmp_path / "run/resume")
+    values = json.loads((checkpoint / "state.json").read_bytes())
+    values["course"] = values.pop("train_state")
+    (checkpoint / "state.json").write_text(json.dumps(values))
+    forge(checkpoint)
+    assert run(None, tmp_path / "run", resume=True)[-1].reason == "steps"

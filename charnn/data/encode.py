@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charnn.config import Errors
+from charnn.data.addresses import without_secrets
 from charnn.data.cache import (
     ID_TYPES,
     IDS_FILE,
@@ -64,7 +65,9 @@ def encode_text(
             encoder.add(text)
             if progress:
                 progress(tally.done, total)
-        encoded = store(folder, encoder.finish() | {"replaced": tally.replaced}, tuple(sources))
+        encoded = store(
+            folder, encoder.finish() | {"replaced": tally.replaced}, tuple(map(without_secrets, sources))
+        )
     if stamps and stamps == file_stamps(listed) and _are_settled(stamps):
         remember(key, encoded.sha256, tally.replaced)
     return replace(encoded, replaced=tally.replaced)

@@ -2,18 +2,17 @@
 
 import glob
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Literal, NoReturn
 
+from charnn.data.addresses import scheme_of, without_secrets
 from charnn.errors import CharnnError, CorpusError
 
 BINARY_PROBE = 8192  # bytes; a file in a folder or an archive is text when its first 8 KB hold no NUL
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _GLOB_MARKS = frozenset("*?[")
 
 FileStamp = tuple[str, int, int, int]  # real path, size, inode, modification time in nanoseconds
@@ -25,6 +24,11 @@ class Source:
 
     name: str
     kind: Literal["file", "stdin", "http", "remote"] = "file"
+
+    @property
+    def shown(self) -> str:
+        """The name without what would let others in."""
+        return without_secrets(self.name)
 
 
 def list_sources(names: Sequence[str]) -> list[Source]:
@@ -57,8 +61,8 @@ def file_stamps(sources: Sequence[Source]) -> list[FileStamp] | None:
 def _sources_of(name: str) -> list[Source]:
     if name == "-":
         return [Source(name, "stdin")]
-    if scheme := _SCHEME.match(name):
-        return [Source(name, "http" if scheme[1].lower() in ("http", "https") else "remote")]
+    if scheme := scheme_of(name):
+        return [Source(name, "http" if scheme in ("http", "https") else "remote")]
     if _mode(name) is None and _GLOB_MARKS.intersection(name):
         return _matching(name)
     return _local(name)

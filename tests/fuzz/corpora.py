@@ -19,9 +19,8 @@ from random import Random
 from typing import Literal, cast
 from unittest.mock import patch
 
-import zstandard
-
 from charnn.data.encode import encode_text
+from tests import zstd
 
 from .campaign import ACCEPTED, Target
 from .mutate import mutated_bytes
@@ -53,7 +52,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
     ".gz": partial(gzip.compress, mtime=0),
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
-    ".zst": zstandard.compress,
+    ".zst": zstd.compress,
     ".zip": _zipped,
 }
 

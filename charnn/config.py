@@ -150,6 +150,7 @@ class SampleConfig:
     """How characters are drawn. `length` −1 never ends; `top_k` 0, `top_p` 1 and `min_p` 0 are off."""
 
     length: int = 1000
+    lines: int | None = None
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0

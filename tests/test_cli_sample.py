@@ -4,7 +4,6 @@ import io
 import json
 import re
 import sys
-from itertools import chain
 
 import pytest
 from cli import in_process, in_terminal, piped
@@ -12,7 +11,6 @@ from helpers import ALPHABET, random_model, written
 
 import charnn
 from charnn.cli.app import app
-from charnn.cli.sample_view import _first_lines
 from charnn.config import ModelConfig, SampleConfig
 from charnn.errors import InputError, UnknownCharacterError
 
@@ -208,11 +206,6 @@ def test_lines_end_a_stream_and_each_of_many(sample, model):
 
 def test_lines_end_an_endless_sample(sample):
     assert sample("-l", "-1", "--lines", "3").count("\n") == 3
-
-
-def test_first_lines_ends_at_once():
-    endless = chain([("a", 0.0), ("\n", 0.0)], iter(lambda: pytest.fail("read too far"), None))
-    assert list(_first_lines(endless, 1)) == [("a", 0.0), ("\n", 0.0)]
 
 
 def test_best_of_keeps_the_likeliest_per_character(sample, notes, model):

@@ -1,4 +1,4 @@
-"""Distributions that characters are drawn from, draws, and ends."""
+"""Distributions that characters are drawn from, and draws."""
 
 import math
 
@@ -15,11 +15,16 @@ from charnn.inference.sampler import (
     checked_seed,
     draw,
     fill_noise,
+    filtered,
+    filters_of,
     generator,
     probabilities,
-    truncated,
 )
-from charnn.inference.stops import StopFilter
+
+
+def truncated(logits, config):
+    return filtered(logits, filters_of(config))
+
 
 LOGITS = np.log(np.array([[0.05, 0.4, 0.1, 0.25, 0.2]], dtype=np.float32))
 
@@ -166,48 +171,3 @@ def test_options_out_of_range_are_named(options, message):
 def test_a_negative_seed_is_refused():
     with pytest.raises(InputError, match="--seed"):
         checked_seed(-1)
-
-
-def filtered(text, *stops):
-    """(what comes out before each character's successor, all that came out, whether it was stopped)."""
-    ending, released = StopFilter(stops), []
-    for character in text:
-        released.append(ending.push(character))
-        if ending.stopped:
-            break
-    return released, "".join(released) + ending.held, ending.stopped
-
-
-@pytest.mark.parametrize(
-    ("text", "stops", "expected", "stopped"),
-    [
-        ("abcdef", (), "abcdef", False),
-        ("abcdef", ("cd",), "ab", True),
-        ("abcdef", ("x", "e", "cd"), "ab", True),
-        ("aab", ("ab",), "a", True),
-        ("aabaab!", ("aabaaa", "b!"), "aabaa", True),
-        ("abc", ("abcd", "bc"), "a", True),
-        ("abc", ("c", "abc"), "", True),
-        ("ababac", ("abac",), "ab", True),
-        ("abab", ("abac",), "abab", False),
-        ("a", ("a",), "", True),
-    ],
-)
-def test_text_ends_before_the_first_stop(text, stops, expected, stopped):
-    _, released, was_stopped = filtered(text, *stops)
-    assert (released, was_stopped) == (expected, stopped)
-
-
-def test_only_what_may_begin_a_stop_is_held_back():
-    released, _, _ = filtered("xaby", "abc")
-    assert released == ["x", "", "", "aby"]
-
-
-@given(text=st.text("ab", max_size=12), stops=st.lists(st.text("ab", min_size=1, max_size=4), max_size=3))
-def test_stops_agree_with_a_search_of_the_whole(text, stops):
-    """The first stop string to be complete ends the text; of those complete together the longest."""
-    ends = [
-        (i + len(stop), -len(stop)) for stop in stops for i in range(len(text)) if text.startswith(stop, i)
-    ]
-    end, length = min(ends, default=(len(text), 0))
-    assert filtered(text, *stops)[1:] == (text[: end + length], bool(ends))

@@ -15,19 +15,20 @@ from torch.nn.functional import cross_entropy
 
 from charnn.config import GRADIENT_LAGS, GRADIENT_WINDOWS
 from charnn.errors import InputError
+from charnn.inference.encoding import encode
 from charnn.inference.engine import Ids
 from charnn.inference.model import Model
-from charnn.inference.scorer import encode
 from charnn.inference.softmax import Doubles
 from charnn.inference.torch_network import one_thread, trained_network
+from charnn.inference.values import ArrayValue
 from charnn.model.network import Network
 
 WARM_UP = 100  # characters read before the first state that is looked at, so that it is a usual one
 BATCH = 16  # windows stepped together
 
 
-@dataclass(frozen=True)
-class GradientNorms:
+@dataclass(frozen=True, eq=False)
+class GradientNorms(ArrayValue):
     """`norms[i]` is the mean norm of ∂loss_t/∂h_{t−k} at the lag k = `lags[i]` = i, in nats; both (lags + 1,).
 
     `unknown` counts the text's characters that the model never saw and that were replaced.

@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 from charnn.config import MEMORY_LONGEST, MEMORY_PLACES
 from charnn.errors import InputError
+from charnn.inference.encoding import encode
 from charnn.inference.engine import Engine, Ids
 from charnn.inference.model import MAX_BATCH, Model
-from charnn.inference.scorer import encode
 from charnn.inference.softmax import Doubles, log_probs_of
 from charnn.inference.thread_pool import in_order
+from charnn.inference.values import ArrayValue
 
 Places = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class MemoryCurve:
+@dataclass(frozen=True, eq=False)
+class MemoryCurve(ArrayValue):
     """`bits_per_char[i]` is the mean loss after `histories[i]` = 2^i characters; both (n,).
 
     `unknown` counts the text's characters that the model never saw and that were replaced.

@@ -4,10 +4,10 @@ Windows of the texts are looked up in the corpus, never the other way round: the
 of its windows is first compared by a rolling hash (Karp and Rabin 1987), then character by character.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, islice
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from charnn.data.cache import EncodedText
 from charnn.data.corpus import TokenView
 from charnn.data.vocab import code_points
+from charnn.inference.generate import Sample
 
 WINDOW = 20  # characters
 
+_MEASURED = 256  # samples looked up together
 _CHUNK = 1 << 18  # windows of the corpus looked at together
 _COMPARED = 1 << 20  # characters compared together
 _BASE = 0x9E3779B97F4A7C15  # of the rolling hash; odd, so that it has an inverse modulo 2^64
@@ -45,6 +47,13 @@ def overlap(texts: Sequence[str], corpus: EncodedText) -> list[Overlap]:
     search = _Search(texts, corpus)
     shares = search.shares()
     return [Overlap(*pair) for pair in zip(search.longest(), shares, strict=True)]
+
+
+def with_overlaps(samples: Iterable[Sample], corpus: EncodedText) -> Iterator[tuple[Sample, Overlap]]:
+    """Each sample with what it copied; they are looked up some hundreds at a time."""
+    samples = iter(samples)
+    while block := list(islice(samples, _MEASURED)):
+        yield from zip(block, overlap([sample.text for sample in block], corpus), strict=True)
 
 
 @dataclass(frozen=True)

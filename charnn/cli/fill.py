@@ -1,27 +1,19 @@
 """`charnn fill`: what may stand in the gaps of a text."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from charnn.cli.announce import MODEL_DEFAULT, announced_filler, announced_seed
 from charnn.cli.inputs import STDIN, read_pieces
-from charnn.cli.models import MODEL_DEFAULT, announced_filler
 from charnn.cli.options import option
-from charnn.cli.seeds import said_seed
-from charnn.cli.terminal import colours_in, escape_line, json_line, note
 from charnn.config import FillConfig
 from charnn.errors import InputError
-from charnn.inference.blanks import joined
-
-if TYPE_CHECKING:
-    from charnn.inference.infill import Filled
 
 DEFAULTS = FillConfig()
 GAPS = "What is filled"
 SEARCH = "How"
 OUTPUT = "What is shown"
-_FILL, _RESET = "\x1b[1;4m", "\x1b[0m"  # bold and underlined
 
 Text = Annotated[
     str,
@@ -97,6 +89,8 @@ def fill(
 
     Example: charnn fill "I like to have a cup of ___ for breakfast"
     """
+    from charnn.cli.fill_view import note_method, show
+
     if seed is not None and not temperature:
         raise InputError("--seed decides what is drawn at random; give --temp too")
     if text == STDIN:
@@ -109,45 +103,7 @@ def fill(
         temperature=temperature,
         beam=beam,
         lookahead=lookahead,
-        seed=said_seed(seed) if temperature else None,
+        seed=announced_seed(seed) if temperature else None,
     )
-    note(_how(filler.is_bidirectional, lookahead))
-    show = _json if as_json else _row
-    for index, filled in enumerate(found):
-        print(show(index, filled))
-
-
-def _how(is_bidirectional: bool, lookahead: int) -> str:
-    if is_bidirectional:
-        return "by the bidirectional model, candidates from both sides, scored by both directions"
-    if lookahead:
-        return "by the forward model, candidates rescored with what follows"
-    return "by the forward model, from what precedes alone"
-
-
-def _json(index: int, filled: "Filled") -> str:
-    return json_line(
-        {
-            "index": index,
-            "text": filled.text,
-            "fills": filled.fills,
-            "probability": filled.probability,
-            "log_prob": filled.log_prob,
-        }
-    )
-
-
-def _row(_: int, filled: "Filled") -> str:
-    """A line of stdout: aligned on a terminal, tab-separated in a pipe; the fills stand out where colours can be."""
-    terminal, mark = sys.stdout.isatty(), _marked if colours_in(sys.stdout) else str
-    show = escape_line if terminal else _unbroken
-    text = joined([show(known) for known in filled.known], [mark(show(fill)) for fill in filled.fills])
-    return f"{filled.probability:6.1%}  {text}" if terminal else f"{filled.probability:.4f}\t{text}"
-
-
-def _marked(fill: str) -> str:
-    return f"{_FILL}{fill}{_RESET}"
-
-
-def _unbroken(text: str) -> str:
-    return text.replace("\n", "\\n")
+    note_method(filler.is_bidirectional, lookahead)
+    show(found, as_json=as_json)

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from html import escape as html_escape
 
-from charnn.cli.scoring import Measured, Place, Result
 from charnn.cli.surprisal_colors import COLOURS, band, band_names
 from charnn.cli.terminal import escape_line
+from charnn.inference.comparison import Place, ScoredText
+from charnn.inference.scores import Measured
 
 _STYLE = "\n".join(
     (
@@ -13,12 +14,13 @@ _STYLE = "\n".join(
         "  color: #222; background: #fff; }",
         "pre { font: 15px/1.7 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; }",
         "section { margin: 1.5rem 0; } .figures { color: #666; font-size: 13px; } .legend span { padding: .2em .6em; }",
+        ".skipped { text-decoration: line-through; opacity: 0.5; }",
         *(f".b{number} {{ background: {colour}; }}" for number, colour in enumerate(COLOURS) if colour),
     )
 )
 
 
-def page(results: Iterable[Result], model: str) -> Iterator[bytes]:
+def page(results: Iterable[ScoredText], model: str) -> Iterator[bytes]:
     """The page, piece by piece as the results come; `model` is what the model is called."""
     yield _head(model).encode()
     for result in results:
@@ -46,7 +48,7 @@ def _head(model: str) -> str:
 """
 
 
-def _section(result: Result) -> str:
+def _section(result: ScoredText) -> str:
     """A text and its figures; a stretch of a file without them, the figures of the whole file after its stretches."""
     text = "" if result.score is None else f"<pre>{''.join(map(_character, result.places()))}</pre>\n"
     if result.kind == "stretch":
@@ -58,6 +60,8 @@ def _section(result: Result) -> str:
 def _character(place: Place) -> str:
     character, bits, likeliest = place
     shown = "↵\n" if character == "\n" else _safe(character)
+    if bits is None:
+        return f'<span class="skipped" title="unknown to the model, skipped">{shown}</span>'
     choices = ", ".join(f"{_safe(other)} {probability:.3f}" for other, probability in likeliest)
     title = f"{bits:.2f} bits, probability {2**-bits:.3g}" + (f"; likeliest: {choices}" if choices else "")
     return f'<span class="b{band(bits)}" title="{title}">{shown}</span>'

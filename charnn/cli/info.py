@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from charnn.cli.models import MODEL_DEFAULT
+from charnn.cli.announce import MODEL_DEFAULT
 from charnn.cli.options import option
 
 OUTPUT = "What is shown"
@@ -25,8 +25,8 @@ def info(model: ModelPath = None, as_json: Json = False) -> None:
 
     Example: charnn info checkpoints/corpus
     """
+    from charnn.cli.announce import announced_description
     from charnn.cli.info_view import lines_of, value_of
-    from charnn.cli.models import announced_description
     from charnn.cli.terminal import escape_line, json_line
     from charnn.storage.description import describe
 

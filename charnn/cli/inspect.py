@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from charnn.cli.models import MODEL_DEFAULT
+from charnn.cli.announce import MODEL_DEFAULT
 from charnn.cli.options import CommandGroup, GroupedCommand, option
 from charnn.config import GRADIENT_LAGS, GRADIENT_WINDOWS, MEMORY_LONGEST, MEMORY_PLACES
 

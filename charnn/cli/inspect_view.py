@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from charnn.cli.announce import announced_model
 from charnn.cli.chart import MARKS, Axis, Chart, Line, line_chart
-from charnn.cli.models import announced_model
 from charnn.cli.picture import check_matplotlib, write_picture
 from charnn.cli.terminal import colours_in, escape_line, json_line, note
 from charnn.config import ModelConfig

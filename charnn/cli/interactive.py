@@ -9,11 +9,12 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from charnn.cli.sample_view import Request, print_texts
+from charnn.cli.sample_view import print_texts
 from charnn.cli.terminal import escape_line, note
 from charnn.errors import UnknownCharacterError
 
 if TYPE_CHECKING:
+    from charnn.cli.sample import Request
     from charnn.inference.model import Model
 
 OFFERED = 10  # characters
@@ -39,7 +40,7 @@ class NextCharacters(Completer):
                 yield Completion(character, display=shown, display_meta=f"{probability:.1%}")
 
 
-def converse(request: Request, *, echo: bool, color: bool) -> None:
+def converse(request: "Request", *, echo: bool, color: bool) -> None:
     """Continue each beginning that is typed, until Ctrl-D; the first one offered is the request's prompt.
 
     Ctrl-C ends a continuation; at the prompt it is a KeyboardInterrupt. Each turn's seed is one more than the last.
@@ -55,7 +56,7 @@ def converse(request: Request, *, echo: bool, color: bool) -> None:
         _continue(replace(request, prompt=beginning, seed=seed), echo=echo, color=color)
 
 
-def _continue(request: Request, *, echo: bool, color: bool) -> None:
+def _continue(request: "Request", *, echo: bool, color: bool) -> None:
     try:
         print_texts(request, echo=echo, color=color)
     except KeyboardInterrupt:

@@ -1,22 +1,69 @@
 """`charnn sample`: new text on stdout, character by character as it is made."""
 
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+from math import nan
 from typing import TYPE_CHECKING, Annotated
 
+from charnn.cli.announce import MODEL_DEFAULT, announced_model, announced_seed
 from charnn.cli.inputs import read_pieces
-from charnn.cli.models import MODEL_DEFAULT, announced_model
 from charnn.cli.options import option
-from charnn.cli.seeds import said_seed
 from charnn.config import SampleConfig
 from charnn.errors import InputError
 
 if TYPE_CHECKING:
     from charnn.data.cache import EncodedText
+    from charnn.inference.generate import Sample
+    from charnn.inference.model import Model, SampleOptions
+    from charnn.inference.stopping import Token
 
 DEFAULTS = SampleConfig()
 START = "Where to start and to end"
 DRAWING = "How characters are drawn"
 OUTPUT = "What is shown"
+
+
+@dataclass(frozen=True)
+class Request:
+    """`count` samples after `prompt` with each of `options`, each the best of `best_of`.
+
+    With a `corpus`, what each copied from it is said too.
+    """
+
+    model: "Model"
+    prompt: str
+    options: tuple["SampleOptions", ...]
+    count: int
+    best_of: int
+    seed: int
+    corpus: "EncodedText | None" = None
+
+    @property
+    def total(self) -> int:
+        return len(self.options) * self.count
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether each sample can be written as it is made."""
+        return self.count == self.best_of == 1
+
+    def samples(self) -> Iterator["Sample"]:
+        """All of them, numbered; every option is checked before the first is made."""
+        groups = [
+            self.model.sample_many(self.count, self.prompt, seed=self.seed, best_of=self.best_of, **options)
+            for options in self.options
+        ]
+        return (replace(one, index=index) for index, one in enumerate(chain.from_iterable(groups)))
+
+    def streams(self, *, scored: bool) -> list[Iterator["Token"]]:
+        """The characters of one sample for each of `options`, with their log-probabilities only if `scored`."""
+        if scored:
+            return [self.model.stream_scored(self.prompt, seed=self.seed, **each) for each in self.options]
+        streams = [self.model.stream(self.prompt, seed=self.seed, **each) for each in self.options]
+        return [zip(stream, repeat(nan), strict=False) for stream in streams]
+
 
 Path = Annotated[
     str | None,
@@ -127,7 +174,7 @@ def sample(
 
     Example: charnn sample --prompt "ROMEO:" --temp 0.8 --length 500
     """
-    from charnn.cli.sample_view import Request, print_json, print_texts
+    from charnn.cli.sample_view import print_json, print_texts
 
     _refuse_misfits(
         interactive=interactive,
@@ -136,12 +183,17 @@ def sample(
     )
     start = _start(prompt, prompt_file)
     network = announced_model(model)
-    configs = tuple(
-        SampleConfig(length, degree, top_k, top_p, min_p, tuple(stop or ()))
-        for degree in temperature or [DEFAULTS.temperature]
-    )
+    shared: SampleOptions = {
+        "length": length,
+        "lines": lines,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "stop": stop or (),
+    }
+    options = tuple(shared | {"temperature": degree} for degree in temperature or [DEFAULTS.temperature])
     corpus = _corpus(novelty) if novelty else None
-    request = Request(network, start, configs, num_samples, best_of, lines, said_seed(seed), corpus)
+    request = Request(network, start, options, num_samples, best_of, announced_seed(seed), corpus)
     if interactive:
         from charnn.cli.interactive import converse
 

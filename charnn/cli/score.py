@@ -1,16 +1,22 @@
 """`charnn score`: how likely each text is."""
 
 from collections import deque
+from collections.abc import Iterator
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from charnn.cli.models import MODEL_DEFAULT, announced_model
+from charnn.cli.announce import MODEL_DEFAULT, announced_model
+from charnn.cli.inputs import STDIN, read_bursts, read_pieces
 from charnn.cli.options import option
 from charnn.errors import InputError
 from charnn.files import write_atomically
+
+if TYPE_CHECKING:
+    from charnn.inference.comparison import Comparison, ScoredText
 
 WHAT = "What is scored"
 HOW = "How"
@@ -104,25 +110,45 @@ def score(
 
     Example: charnn score "To be, or not to be" "To be, or be to not"
     """
-    from charnn.cli.score_output import shown, shown_as_json, summed
-    from charnn.cli.scoring import Query
+    from charnn.cli.score_view import shown, shown_as_json, with_totals
+    from charnn.inference.comparison import Comparison
 
     _refuse_misfits(whole=whole, adapt=adapt, top=top, ordered_stretches=rank and (chars or html is not None))
     paths: list[str | None] = list(model) if model else [None]
-    query = Query(tuple(map(announced_model, paths)), context, unknown, top, adapt)
-    results = query.results(texts or [], file or [], whole=whole)
+    comparison = Comparison(tuple(map(announced_model, paths)), context, unknown, top, adapt)
+    results = _results(comparison, texts or [], file or [], whole=whole)
     if not (chars or html):
         results = (result for result in results if result.kind != "stretch")
     if rank:
-        results = iter(sorted(results, key=attrgetter("rank")))
+        results = iter(sorted(results, key=attrgetter("sort_key")))
     show = shown_as_json if as_json else shown
-    shown_results = summed(show(results, query, chars), query)
+    shown_results = with_totals(show(results, comparison, chars), comparison)
     if html is None:
         deque(shown_results, maxlen=0)
     else:
         from charnn.cli.heatmap_page import page
 
-        write_atomically(Path(html), page(shown_results, str(query.models[0].path)))
+        write_atomically(Path(html), page(shown_results, str(comparison.models[0].path)))
+
+
+def _results(
+    comparison: "Comparison", texts: list[str], files: list[str], *, whole: bool
+) -> Iterator["ScoredText"]:
+    """Results for the texts, then for the files, each line or, with `whole`, each file one text.
+
+    Standard input is a file called "-" among either; it is read where both are empty.
+    """
+    plain = [text for text in texts if text != STDIN]
+    names = files + [STDIN] * (len(texts) > len(plain) or (not texts and not files))
+    yield from comparison.texts(plain)
+    if whole:
+        for name in names:
+            yield from comparison.file(name, read_pieces(name))
+        return
+    first = len(plain) + 1
+    for lines in chain.from_iterable(map(read_bursts, names)):
+        yield from comparison.texts(lines, first)
+        first += len(lines)
 
 
 def _refuse_misfits(*, whole: bool, adapt: bool, top: int, ordered_stretches: bool) -> None:

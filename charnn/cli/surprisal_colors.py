@@ -11,6 +11,7 @@ BOUNDS = (1.0, 2.0, 3.0, 5.0, 8.0)  # bits; a band begins at each
 COLOURS = ("", "#ffffd7", "#ffd7af", "#ffaf87", "#ff875f", "#ff5f5f")  # one a band, the first is plain
 _TERMINAL_COLOURS = (0, 230, 223, 216, 209, 203)  # the same of the 256-colour palette
 _RESET = "\x1b[0m"
+_STRUCK = "\x1b[9m"
 
 
 def band(bits: float) -> int:
@@ -32,10 +33,17 @@ def paint(text: str, colour: int) -> str:
     return "\n".join(f"{start}{line}{_RESET}" if line else "" for line in text.split("\n"))
 
 
-def heat_map(characters: Iterable[tuple[str, float]]) -> str:
-    """Characters, as they are to be shown, each painted by its surprisal in bits; one escape sequence a run."""
-    runs = groupby(characters, key=lambda place: band(place[1]))
-    return "".join(paint("".join(shown for shown, _ in run), colour) for colour, run in runs)
+def heat_map(characters: Iterable[tuple[str, float | None]]) -> str:
+    """Characters, as they are to be shown, each painted by its surprisal in bits; one escape sequence a run.
+
+    Those of None, which the model skipped, are struck through.
+    """
+    runs = groupby(characters, key=lambda place: None if place[1] is None else band(place[1]))
+    return "".join(_run("".join(shown for shown, _ in run), colour) for colour, run in runs)
+
+
+def _run(text: str, colour: int | None) -> str:
+    return f"{_STRUCK}{text}{_RESET}" if colour is None else paint(text, colour)
 
 
 def note_legend() -> None:

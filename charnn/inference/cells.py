@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charnn.config import GATES, ModelConfig
+from charnn.inference.values import ArrayValue
 
 Array = NDArray[np.float32]
 _HALF = np.array(0.5, np.float32)
@@ -21,8 +22,8 @@ SATURATION = 1e20  # times the largest weight (storage.model_file) and the wides
 LayerState = tuple[Array, ...]  # (h,), for the LSTM (h, c); each (B, H)
 
 
-@dataclass(frozen=True)
-class Layer:
+@dataclass(frozen=True, eq=False)
+class Layer(ArrayValue):
     """A layer's weights, G gates side by side. `new_bias` is the GRU's, inside of the reset gate's product."""
 
     input_weight: Array  # (width of the input, G·H)

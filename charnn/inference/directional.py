@@ -9,14 +9,15 @@ from charnn.config import FillConfig
 from charnn.errors import InputError
 from charnn.inference.beam import Beam
 from charnn.inference.blanks import Blanks, Fills
-from charnn.inference.context import NEWLINE, state_after
+from charnn.inference.encoding import NEWLINE, state_after
 from charnn.inference.engine import Engine, Ids
 from charnn.inference.scorer import score_rows
 from charnn.inference.softmax import Doubles
+from charnn.inference.values import ArrayValue
 from charnn.storage.model_file import ModelFile
 
 
-class DirectionalModel:
+class DirectionalModel(ArrayValue):
     """A network for texts that are given in its own direction, each between two newlines. Immutable.
 
     Raises InputError for a model that knows no character to fill gaps with.

@@ -15,9 +15,11 @@ from torch.nn.functional import cross_entropy
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError
 from charnn.inference.cells import Array
+from charnn.inference.encoding import Unknown
 from charnn.inference.engine import Engine, Ids
 from charnn.inference.engine import State as Start
-from charnn.inference.scorer import Read, Score, Scorer, Unknown
+from charnn.inference.scorer import Read, Scorer
+from charnn.inference.scores import Score
 from charnn.inference.torch_network import one_thread, trained_network
 from charnn.model.network import Network, State, detach
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from charnn.config import ModelConfig
 from charnn.inference.cells import Array, Buffers, LayerState, cell_step, prepared_layer
 from charnn.inference.input_projection import InputProjection
+from charnn.inference.values import ArrayValue
 from charnn.model.ngrams import BEFORE_TEXT, history
 
 Ids = NDArray[np.integer]
@@ -45,7 +46,7 @@ class State(NamedTuple):
         return self.rows(np.zeros(batch, np.intp))
 
 
-class Engine:
+class Engine(ArrayValue):
     """A network ready to step. Immutable: many threads may share one."""
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:

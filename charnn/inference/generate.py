@@ -1,31 +1,32 @@
-"""Streams of characters: steps of the engine, draws of the sampler, an end at a stop string or a length."""
+"""Streams of characters: steps of the engine and draws of the sampler, until each text ends."""
 
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import repeat
-from math import fsum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice, repeat
+from math import fsum, inf, log, nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charnn.config import SampleConfig
-from charnn.data.vocab import UNKNOWN_ID, Vocabulary
+from charnn.data.vocab import Vocabulary
 from charnn.inference.cells import Array
-from charnn.inference.engine import Engine, State
-from charnn.inference.sampler import ENDLESS, draw, fill_noise, generator, truncated, truncates
+from charnn.inference.engine import Engine, Ids, State
+from charnn.inference.sampler import draw, fill_noise, filtered, filters_of
 from charnn.inference.softmax import Doubles, log_probs_of
-from charnn.inference.stops import StopFilter
+from charnn.inference.stopping import Stopping, Token
+from charnn.inference.values import ArrayValue
 
 NOISE = 4096  # numbers for each sample, made at a time: calls cost more than numbers
 
 
-@dataclass(frozen=True)
-class Sample:
+@dataclass(frozen=True, eq=False)
+class Sample(ArrayValue):
     """One sample. `text` is what was generated, without the prompt; `chars` its length.
 
     `log_prob` is the natural log of the text's probability after the prompt, untempered and untruncated: what
-    scoring it with the prompt as context gives. `stopped`: a stop string ended it.
+    scoring it with the prompt as context gives; `surprisal_bits` (chars,) its parts, −log₂ p each. `stopped`: a stop
+    string ended it.
     """
 
     index: int
@@ -35,46 +36,46 @@ class Sample:
     temperature: float
     seed: int
     stopped: bool
+    surprisal_bits: Array = field(repr=False)
+
+    @property
+    def bits_per_char(self) -> float | None:
+        """None for an empty text."""
+        return -self.log_prob / log(2) / self.chars if self.chars else None
 
 
 class Streams:
-    """B samples being drawn from one place in a text, a step for all of them at a time.
-
-    With `record`, each step appends the log-probabilities (B,) of what it drew to `log_probs`, untempered and
-    untruncated.
-    """
+    """B texts being drawn, each after its own row of `start`, a step for all of them at a time."""
 
     def __init__(
         self,
         engine: Engine,
         start: State,
-        generators: list[np.random.Generator],
+        vocabulary: Vocabulary,
+        generators: Sequence[np.random.Generator],
         config: SampleConfig,
-        unknown_id: int,
-        *,
-        record: bool = False,
     ) -> None:
-        batch = len(generators)
-        self._engine, self._config, self._unknown_id = engine, config, unknown_id
-        self._truncates = truncates(config)
+        self._engine, self._temperature = engine, config.temperature
+        unknown = (
+            [vocabulary.unknown_id] if vocabulary.has_unknown else []
+        )  # there is nothing to write for it
+        self._filters = filters_of(config, unknown)
         self._generators = generators
-        self._buffers = engine.buffers(batch)
-        self._state = start.repeated(batch)
+        self._buffers = engine.buffers(len(generators))
+        self._state = start
         self._noise: Iterator[Doubles] = iter(())
-        self._ids = np.empty(0, np.intp)
-        self._record = record
-        self.log_probs: deque[Doubles] = deque()
+        self._ids: Ids = np.empty(0, np.intp)
 
-    def step(self) -> NDArray[np.intp]:
-        """Draw the next character of every stream: ids (B,)."""
+    def step(self, *, scored: bool) -> tuple[NDArray[np.intp], Doubles | None]:
+        """Draw the next character of every stream: ids (B,) and, if wanted, their log-probabilities (B,).
+
+        Those are of the model itself, untempered and untruncated.
+        """
         if len(self._ids):
             self._state = self._engine.advance(self._ids, self._state, self._buffers)
         logits = self._engine.logits(self._state.top)
-        noise = self._next_noise()
-        self._ids = draw(self._truncated(logits) if self._truncates else logits, noise)
-        if self._record:
-            self.log_probs.append(log_probs_of(logits, self._ids))
-        return self._ids
+        self._ids = ids = draw(filtered(logits, self._filters), self._next_noise())
+        return ids, log_probs_of(logits, ids) if scored else None
 
     def keep(self, chosen: NDArray[np.intp]) -> None:
         """Go on with some of the streams only."""
@@ -82,13 +83,6 @@ class Streams:
         self._noise = iter([noise[chosen] for noise in self._noise])
         self._generators = [self._generators[i] for i in chosen]
         self._buffers = self._buffers.first(len(chosen))
-
-    def _truncated(self, logits: Array) -> Array:
-        """What top-k, top-p and min-p leave, the unknown character not counted."""
-        if self._unknown_id != UNKNOWN_ID:
-            logits = logits.copy()
-            logits[:, self._unknown_id] = -np.inf
-        return truncated(logits, self._config)
 
     def _next_noise(self) -> Doubles:
         """Noise (B, V) for one step."""
@@ -99,61 +93,60 @@ class Streams:
         return noise
 
     def _fresh_noise(self) -> Doubles:
-        """Noise (steps, B, V); the unknown character's is −∞: there is nothing to write for it."""
+        """Noise (steps, B, V)."""
         ids = self._engine.config.vocab_size
         noise = np.empty((len(self._generators), max(1, NOISE // ids), ids))
         for row, numbers in zip(noise, self._generators, strict=True):
-            fill_noise(row, numbers, self._config.temperature)
-        if self._unknown_id != UNKNOWN_ID:
-            noise[:, :, self._unknown_id] = -np.inf
+            fill_noise(row, numbers, self._temperature)
         return noise.swapaxes(0, 1)
 
 
-def generate(streams: Streams, characters: str, config: SampleConfig) -> Iterator[str]:
-    """The characters of a single stream as they are made."""
-    ending = StopFilter(config.stop)
-    for _ in repeat(None) if config.length == ENDLESS else repeat(None, config.length):
-        yield from ending.push(characters[streams.step()[0]])
-        if ending.stopped:
-            return
-    yield from ending.held
+def generate(
+    streams: Streams, characters: str, texts: Sequence[Stopping], *, scored: bool
+) -> Iterator[tuple[int, Sequence[Token]]]:
+    """(which text, characters that now belong to it), as they are drawn, until all of them have ended.
 
-
-class _Draft:
-    """A sample in the making."""
-
-    def __init__(self, index: int, config: SampleConfig) -> None:
-        self.index = index
-        self.ending = StopFilter(config.stop)
-        self._pieces: list[str] = []
-        self._log_probs: list[float] = []
-
-    def push(self, character: str, log_prob: float) -> None:
-        self._pieces.append(self.ending.push(character))
-        self._log_probs.append(log_prob)
-
-    def finished(self, config: SampleConfig, seed: int) -> Sample:
-        text = "".join(self._pieces) + self.ending.held
-        log_prob = fsum(self._log_probs[: len(text)])
-        return Sample(self.index, text, log_prob, len(text), config.temperature, seed, self.ending.stopped)
-
-
-def generate_batch(
-    engine: Engine, start: State, vocabulary: Vocabulary, config: SampleConfig, seed: int, indices: range
-) -> list[Sample]:
-    """The samples of these indices, stepped as one batch; a stopped one leaves it."""
-    generators = [generator(seed, index) for index in indices]
-    streams = Streams(engine, start, generators, config, vocabulary.unknown_id, record=True)
-    drafts = [_Draft(index, config) for index in indices]
-    running = drafts
-    for _ in range(config.length):
-        ids = streams.step().tolist()
-        for draft, i, log_prob in zip(running, ids, streams.log_probs.popleft().tolist(), strict=True):
-            draft.push(vocabulary.characters[i], log_prob)
-        if any(draft.ending.stopped for draft in running):
-            kept = [row for row, draft in enumerate(running) if not draft.ending.stopped]
-            if not kept:
-                break
+    A text that has ended leaves the batch.
+    """
+    running = [row for row, text in enumerate(texts) if text.reason is None]
+    while running:
+        ids, log_probs = streams.step(scored=scored)
+        log_probs_of_texts = repeat(nan) if log_probs is None else log_probs.tolist()
+        drawn = zip(running, ids.tolist(), log_probs_of_texts, strict=False)
+        for row, i, log_prob in drawn:
+            if tokens := texts[row].push((characters[i], log_prob)):
+                yield row, tokens
+        kept = [place for place, row in enumerate(running) if texts[row].reason is None]
+        if 0 < len(kept) < len(running):
             streams.keep(np.array(kept))
-            running = [running[row] for row in kept]
-    return [draft.finished(config, seed) for draft in drafts]
+        running = [running[place] for place in kept]
+
+
+def samples_of(
+    streams: Streams, vocabulary: Vocabulary, config: SampleConfig, seed: int, indices: range
+) -> list[Sample]:
+    """The finished texts of a batch of streams, as the samples of these indices."""
+    texts = [Stopping(config) for _ in indices]
+    tokens: list[list[Token]] = [[] for _ in indices]
+    for row, more in generate(streams, vocabulary.characters, texts, scored=True):
+        tokens[row] += more
+    ended = zip(indices, texts, tokens, strict=True)
+    return [
+        _sample(index, text.reason == "stop", drawn, config.temperature, seed) for index, text, drawn in ended
+    ]
+
+
+def _sample(index: int, stopped: bool, tokens: Sequence[Token], temperature: float, seed: int) -> Sample:
+    text = "".join(character for character, _ in tokens)
+    log_probs = [log_prob for _, log_prob in tokens]
+    surprisal_bits = (np.array(log_probs) / -log(2)).astype(np.float32)
+    return Sample(index, text, fsum(log_probs), len(text), temperature, seed, stopped, surprisal_bits)
+
+
+def best_of_each(samples: Iterator[Sample], size: int) -> Iterator[Sample]:
+    """The likeliest per character of every `size` samples, numbered anew; an empty one is never the best."""
+    index = 0
+    while group := list(islice(samples, size)):
+        best = min(group, key=lambda sample: inf if sample.bits_per_char is None else sample.bits_per_char)
+        yield replace(best, index=index)
+        index += 1

@@ -16,8 +16,8 @@ from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
 from charnn.inference.blanks import GAP, Blanks, Fills, blanks_in, joined, mirrored
 from charnn.inference.directional import DirectionalModel
+from charnn.inference.encoding import encode
 from charnn.inference.sampler import checked_seed, fill_noise, generator
-from charnn.inference.scorer import encode
 from charnn.inference.softmax import Doubles, probabilities_of
 from charnn.storage.directions import directions
 from charnn.storage.model_file import ModelFile, model_path, read_model

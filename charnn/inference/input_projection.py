@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from charnn.config import ModelConfig
 from charnn.inference.cells import Array, Layer
+from charnn.inference.values import ArrayValue
 from charnn.model.ngrams import hashed, tap_factors
 
 MAX_TABLE = 1 << 22  # entries (16 MB); a larger product of embedding and input weights is taken at each step
 
 
-class InputProjection:
+class InputProjection(ArrayValue):
     """What the first layer makes of a character, before its own state. Immutable.
 
     One-hot input times a matrix is a row of its transpose, so a table costs no more than the weights; an embedding
@@ -35,7 +36,7 @@ class InputProjection:
             out += self._ngrams.of(taps).dot(self._layer.input_weight)
 
 
-class _NgramSum:
+class _NgramSum(ArrayValue):
     """The summed embeddings of the n-grams that end at a character: `charnn.model.ngrams`' rows, all orders at once."""
 
     def __init__(self, config: ModelConfig, table: Array) -> None:

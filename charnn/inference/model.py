@@ -14,21 +14,24 @@ from charnn.config import ModelConfig, SampleConfig
 from charnn.data.vocab import UNKNOWN_GLYPH, Vocabulary
 from charnn.errors import InputError, ModelFileError
 from charnn.inference.cells import Array
-from charnn.inference.context import state_after
+from charnn.inference.encoding import Unknown, encode, state_after
 from charnn.inference.engine import Engine, Ids, State
-from charnn.inference.generate import Sample, Streams, generate, generate_batch
-from charnn.inference.sampler import ENDLESS, check_sample_config, checked_seed, generator
-from charnn.inference.scorer import Score, Scorer, Unknown, encode
+from charnn.inference.generate import Sample, Streams, best_of_each, generate, samples_of
+from charnn.inference.sampler import check_sample_config, checked_seed, generator
+from charnn.inference.scorer import Scorer
+from charnn.inference.scores import Score
 from charnn.inference.softmax import Doubles, probabilities_of
+from charnn.inference.stopping import ENDLESS, Stopping, Token
 from charnn.inference.thread_pool import in_order
+from charnn.inference.values import ArrayValue
 from charnn.model.kinds import kind_of
 from charnn.storage.model_file import ModelFile, model_path, read_model
 
 MAX_BATCH = 128  # samples stepped at once, by one thread
 
 
-@dataclass(frozen=True)
-class Distribution:
+@dataclass(frozen=True, eq=False)
+class Distribution(ArrayValue):
     """Of the next character: `probabilities` (V,), of `characters` in the same order, sum 1 within 1e-6.
 
     Where the vocabulary has an unknown character, it stands last, as U+FFFD.
@@ -47,11 +50,12 @@ class SampleOptions(TypedDict, total=False):
     """How characters are drawn; the defaults are `charnn.config.SampleConfig`'s."""
 
     length: int
+    lines: int | None
     temperature: float
     top_k: int
     top_p: float
     min_p: float
-    stop: tuple[str, ...]
+    stop: str | tuple[str, ...] | list[str]
 
 
 @dataclass(frozen=True)
@@ -65,51 +69,87 @@ class Model:
     config: ModelConfig
     vocabulary: Vocabulary
     provenance: Mapping[str, Any]
-    path: Path | None
+    path: Path | None = field(compare=False)
     _engine: Engine = field(repr=False)
     _read_again: Callable[[], ModelFile] = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, stored: ModelFile, path: Path | None = None) -> "Model":
         """The model that a file holds; `path` None where there is none yet."""
+        read_again = partial(read_model, path.absolute()) if path else partial(_itself, stored)
         engine = Engine(stored.config, stored.weights)
-        provenance = MappingProxyType(stored.provenance)
-        read_again = partial(read_model, path) if path else lambda: stored
-        return cls(stored.config, stored.vocabulary, provenance, path, engine, read_again)
+        return cls._rebuilt(stored.config, stored.vocabulary, stored.provenance, path, engine, read_again)
+
+    @classmethod
+    def _rebuilt(
+        cls,
+        config: ModelConfig,
+        vocabulary: Vocabulary,
+        provenance: dict[str, Any],
+        path: Path | None,
+        engine: Engine,
+        read_again: Callable[[], ModelFile],
+    ) -> "Model":
+        return cls(config, vocabulary, MappingProxyType(provenance), path, engine, read_again)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickles and spawned processes: all that it is made of, so that its file may be gone or changed."""
+        parts = (
+            self.config,
+            self.vocabulary,
+            dict(self.provenance),
+            self.path,
+            self._engine,
+            self._read_again,
+        )
+        return Model._rebuilt, parts
+
+    def __hash__(self) -> int:
+        return hash((self.config, self.vocabulary))
+
+    def __copy__(self) -> "Model":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Model":
+        """Itself: nothing can change it."""
+        return self
 
     def sample(self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]) -> str:
         """New text after `prompt`, without it. Options as SampleConfig's; one seed gives one text."""
-        _sample_config(options, endless=False)
-        return "".join(self.stream(prompt, seed=seed, **options))
+        config = _sample_config(options, endless=False)
+        return "".join(character for character, _ in self._tokens(prompt, config, seed, scored=False))
 
     def stream(
         self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]
     ) -> Iterator[str]:
         """The characters that `sample` would return, as they are made. `length` −1 never ends."""
-        config = _sample_config(options)
-        return generate(self._single(prompt, config, seed), self.vocabulary.characters, config)
+        tokens = self._tokens(prompt, _sample_config(options), seed, scored=False)
+        return (character for character, _ in tokens)
 
     def stream_scored(
         self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]
-    ) -> Iterator[tuple[str, float]]:
+    ) -> Iterator[Token]:
         """As `stream`, each character with its log-probability (natural log, untempered and untruncated)."""
-        config = _sample_config(options)
-        streams = self._single(prompt, config, seed, record=True)
-        characters = generate(streams, self.vocabulary.characters, config)
-        return ((character, float(streams.log_probs.popleft()[0])) for character in characters)
+        return self._tokens(prompt, _sample_config(options), seed, scored=True)
 
     def sample_many(
-        self, count: int, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]
+        self,
+        count: int,
+        prompt: str = "",
+        *,
+        seed: int | None = None,
+        best_of: int = 1,
+        **options: Unpack[SampleOptions],
     ) -> Iterator[Sample]:
-        """`count` samples in order, many stepped together, on all cores. A single one is what `sample` returns."""
+        """`count` samples in order, many stepped together, on all cores. A single one is what `sample` returns.
+
+        Each is the likeliest per character of `best_of` that were drawn.
+        """
         config = _sample_config(options, endless=False)
-        if count < 1:
-            raise InputError(f"--num-samples must be ≥ 1, not {count}")
-        chosen = checked_seed(seed)
-        start = self._after(prompt, "the prompt")
-        batches = (range(first, min(first + MAX_BATCH, count)) for first in range(0, count, MAX_BATCH))
-        generate_some = partial(generate_batch, self._engine, start, self.vocabulary, config, chosen)
-        return chain.from_iterable(in_order(generate_some, batches))
+        _check_least("num-samples", count, 1)
+        _check_least("best-of", best_of, 1)
+        samples = self._samples(count * best_of, prompt, config, checked_seed(seed))
+        return samples if best_of == 1 else best_of_each(samples, best_of)
 
     def next(self, prompt: str = "") -> Distribution:
         """The distribution of the character after `prompt`."""
@@ -137,7 +177,7 @@ class Model:
         adapt: bool = False,
         first: int = 1,
     ) -> Iterator[Score]:
-        """A score for each text after `context`, in order; texts are read some thousands ahead.
+        """A score for each text (a string is one) after `context`, in order; texts are read some thousands ahead.
 
         Errors number the texts from `first`.
 
@@ -146,7 +186,7 @@ class Model:
         the first character). With `adapt` a copy of the network goes on learning from each text, anew from the
         trained weights, always after it has scored what it learns from (dynamic evaluation; needs torch).
         """
-        return self._scorer(context, unknown, adapt).many(texts, first)
+        return self._scorer(context, unknown, adapt).many([texts] if isinstance(texts, str) else texts, first)
 
     def score_whole(
         self, pieces: Iterable[str], *, context: str = "", unknown: Unknown = "error", adapt: bool = False
@@ -156,7 +196,9 @@ class Model:
         The state is carried, and with `adapt` what was learnt: the stretches' `log_prob` add up to the whole
         text's. Memory is bounded by the longest piece.
         """
-        return self._scorer(context, unknown, adapt).whole(pieces, "the text")
+        return self._scorer(context, unknown, adapt).whole(
+            [pieces] if isinstance(pieces, str) else pieces, "the text"
+        )
 
     def _scorer(self, context: str, unknown: Unknown, adapt: bool) -> Scorer:
         start = self._after(context, "the context", unknown)
@@ -173,13 +215,29 @@ class Model:
             raise ModelFileError(f"{self.path} has changed since it was loaded: load it again")
         return stored.weights
 
-    def _single(
-        self, prompt: str, config: SampleConfig, seed: int | None, *, record: bool = False
-    ) -> Streams:
-        """One stream at the end of the prompt."""
-        generators = [generator(checked_seed(seed), 0)]
+    def _tokens(
+        self, prompt: str, config: SampleConfig, seed: int | None, *, scored: bool
+    ) -> Iterator[Token]:
+        """The tokens of a single text after the prompt. Options and prompt are checked at once."""
+        streams = self._streams(self._after(prompt, "the prompt"), config, checked_seed(seed), range(1))
+        batch = generate(streams, self.vocabulary.characters, [Stopping(config)], scored=scored)
+        return (token for _, tokens in batch for token in tokens)
+
+    def _samples(self, count: int, prompt: str, config: SampleConfig, seed: int) -> Iterator[Sample]:
         start = self._after(prompt, "the prompt")
-        return Streams(self._engine, start, generators, config, self.vocabulary.unknown_id, record=record)
+
+        def batch(indices: range) -> list[Sample]:
+            return samples_of(
+                self._streams(start, config, seed, indices), self.vocabulary, config, seed, indices
+            )
+
+        batches = (range(first, min(first + MAX_BATCH, count)) for first in range(0, count, MAX_BATCH))
+        return chain.from_iterable(in_order(batch, batches))
+
+    def _streams(self, start: State, config: SampleConfig, seed: int, indices: range) -> Streams:
+        """Streams that all begin at `start`, of one text."""
+        generators = [generator(seed, index) for index in indices]
+        return Streams(self._engine, start.repeated(len(indices)), self.vocabulary, generators, config)
 
     def _after(self, text: str, name: str, unknown: Unknown = "error") -> State:
         """The state after `text` as it stands in its context."""
@@ -207,8 +265,24 @@ def load(path: str | Path) -> Model:
 
 
 def _sample_config(options: SampleOptions, *, endless: bool = True) -> SampleConfig:
-    config = SampleConfig(**options)
+    """The options as a checked configuration; a string for `stop` is one."""
+    stop = options.get("stop", ())
+    named: dict[str, Any] = {**options, "stop": (stop,) if isinstance(stop, str) else tuple(stop)}
+    config = SampleConfig(**named)
     check_sample_config(config)
-    if config.length == ENDLESS and not endless:
-        raise InputError("--length −1 never ends: stream a single sample, or give a length")
+    may_end = config.length != ENDLESS or config.lines is not None or config.stop
+    if not may_end and not endless:
+        raise InputError(
+            "--length −1 never ends: stream a single sample, or give a length, lines or a stop string"
+        )
     return config
+
+
+def _check_least(option: str, value: int, least: int) -> None:
+    if value < least:
+        raise InputError(f"--{option} must be ≥ {least}, not {value}")
+
+
+def _itself(stored: ModelFile) -> ModelFile:
+    """What `_read_again` is for a model without a file; a function that can be pickled."""
+    return stored

@@ -1,10 +1,12 @@
-"""From logits to characters: temperature, then top-k, top-p and min-p, then a draw by the Gumbel trick.
+"""From logits to characters: filters (top-k, top-p, min-p), then a draw at a temperature by the Gumbel trick.
 
 The greatest of logits plus temperature times Gumbel noise is a draw from softmax(logits / temperature) (Gumbel
 1954): no division, so that every temperature from 0 (greedy) to the largest float is exact and finite.
 """
 
 import secrets
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import isfinite
 
 import numpy as np
@@ -14,8 +16,11 @@ from charnn.config import SampleConfig
 from charnn.errors import InputError
 from charnn.inference.cells import Array
 from charnn.inference.softmax import Doubles, probabilities_of
+from charnn.inference.stopping import ENDLESS
 
-ENDLESS = -1
+Filter = Callable[[Array], Array]
+"""Logits (B, V) → logits, −∞ for what is not to be drawn."""
+
 MAX_TEMPERATURE = 1e300  # as good as infinite, and its products are finite
 MAX_SHARPNESS = 1e200  # 1/temperature at most: its products with differences of logits are finite
 
@@ -24,6 +29,7 @@ def check_sample_config(config: SampleConfig) -> None:
     """Raise InputError, naming the option and its range, for a value that makes no sense."""
     checks = [
         (config.length >= ENDLESS, "length", "−1 (endless) or more", config.length),
+        (config.lines is None or config.lines >= 1, "lines", "≥ 1", config.lines),
         (
             isfinite(config.temperature) and config.temperature >= 0,
             "temp",
@@ -59,9 +65,72 @@ def generator(seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
 
 
+def filters_of(config: SampleConfig, banned_ids: Sequence[int] = ()) -> list[Filter]:
+    """What may be drawn, as filters of the logits, in the order in which they apply."""
+    filters: list[Filter] = []
+    if banned_ids:
+        filters.append(partial(without, list(banned_ids)))
+    if config.top_k:
+        filters.append(partial(top_k, config.top_k))
+    if config.top_p < 1:
+        filters.append(partial(top_p, config.top_p, config.temperature))
+    if config.min_p:
+        filters.append(partial(min_p, config.min_p, config.temperature))
+    return filters
+
+
+def filtered(logits: Array, filters: Iterable[Filter]) -> Array:
+    """Logits (B, V) after one filter and another."""
+    for keep in filters:
+        logits = keep(logits)
+    return logits
+
+
+def without(ids: Sequence[int], logits: Array) -> Array:
+    """Logits (B, V), those of `ids` at −∞."""
+    logits = logits.copy()
+    logits[:, ids] = -np.inf
+    return logits
+
+
+def top_k(count: int, logits: Array) -> Array:
+    """Logits (B, V), all but the `count` greatest at −∞; of equals the first in the vocabulary are kept."""
+    order = np.argsort(-logits, axis=1, kind="stable")
+    return _only(_at(order[:, :count], logits), logits)
+
+
+def top_p(share: float, temperature: float, logits: Array) -> Array:
+    """Logits (B, V), all at −∞ but the fewest that together have `share` of the probability at this temperature.
+
+    Nucleus sampling (Holtzman et al. 2020). Of equals the first in the vocabulary are kept.
+    """
+    order = np.argsort(-logits, axis=1, kind="stable")
+    ranked = np.take_along_axis(_tempered(logits, temperature), order, axis=1)
+    sums = ranked.cumsum(axis=1)
+    kept = np.empty(logits.shape, bool)
+    np.put_along_axis(kept, order, sums - ranked < share * sums[:, -1:], axis=1)
+    return _only(kept, logits)
+
+
+def min_p(share: float, temperature: float, logits: Array) -> Array:
+    """Logits (B, V), at −∞ where the probability at this temperature is less than `share` of the greatest one."""
+    probabilities = _tempered(logits, temperature)
+    return _only(probabilities >= share * probabilities.max(axis=1, keepdims=True), logits)
+
+
+def _at(places: NDArray[np.intp], logits: Array) -> NDArray[np.bool_]:
+    marked = np.zeros(logits.shape, bool)
+    np.put_along_axis(marked, places, True, axis=1)
+    return marked
+
+
+def _only(kept: NDArray[np.bool_], logits: Array) -> Array:
+    return np.where(kept, logits, np.float32(-np.inf))
+
+
 def probabilities(logits: Array, config: SampleConfig) -> Doubles:
     """The distributions (B, V) that characters are drawn from, for logits (B, V)."""
-    return _tempered(truncated(logits, config), config.temperature)
+    return _tempered(filtered(logits, filters_of(config)), config.temperature)
 
 
 def _tempered(logits: Array | Doubles, temperature: float) -> Doubles:
@@ -72,35 +141,6 @@ def _tempered(logits: Array | Doubles, temperature: float) -> Doubles:
     greatest = logits.max(axis=1, keepdims=True)
     below: Doubles = np.subtract(logits, greatest, dtype=np.float64)
     return probabilities_of(below * min(1 / temperature, MAX_SHARPNESS))
-
-
-def truncates(config: SampleConfig) -> bool:
-    """Whether anything is cut off."""
-    return config.top_k > 0 or config.top_p < 1 or config.min_p > 0
-
-
-def truncated(logits: Array, config: SampleConfig) -> Array:
-    """Logits (B, V), those that top-k, then top-p, then min-p cut off at −∞.
-
-    Each keeps the likeliest, which are a beginning of the sorted logits; of equals the first in the vocabulary
-    come first. top-p keeps the fewest whose probability is that share of what top-k left; min-p those with at
-    least that share of the likeliest's probability.
-    """
-    if not truncates(config):
-        return logits
-    order = np.argsort(-logits, axis=1, kind="stable")
-    ranked = np.take_along_axis(_tempered(logits, config.temperature), order, axis=1)
-    cut = np.zeros(logits.shape, bool)
-    if config.top_k:
-        cut[:, config.top_k :] = True
-        ranked[cut] = 0
-    sums = ranked.cumsum(axis=1)
-    if config.top_p < 1:
-        cut |= sums - ranked >= config.top_p * sums[:, -1:]
-    cut |= ranked < config.min_p * ranked[:, :1]
-    kept = np.empty_like(cut)
-    np.put_along_axis(kept, order, ~cut, axis=1)
-    return np.where(kept, logits, np.float32(-np.inf))
 
 
 def fill_noise(noise: Doubles, numbers: np.random.Generator, temperature: float) -> None:

@@ -2,24 +2,21 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charnn.data.vocab import UNKNOWN_GLYPH, UNKNOWN_ID, Vocabulary
-from charnn.errors import InputError, UnknownCharacterError
+from charnn.data.vocab import Vocabulary
 from charnn.inference.cells import Array
+from charnn.inference.encoding import Encoded, Unknown, encode
 from charnn.inference.engine import Engine, Ids, State
+from charnn.inference.scores import Score
 from charnn.inference.softmax import log_probs_of
 from charnn.inference.thread_pool import in_order
 
-Unknown = Literal["error", "skip", "replace"]
 Read = Callable[[Ids], Array]
 """Reads on in one text: the log-probability of each of the ids that come next, (T,) → (T,)."""
-POLICIES = ("error", "skip", "replace")
 
 STRETCH = 1 << 15  # characters of a long text scored at a time
 MAX_BATCH = 128  # texts stepped at once, by one thread
@@ -29,88 +26,6 @@ FIRST_BLOCK_TEXTS = (
 BLOCK_TEXTS = 4096  # at most
 BLOCK_CHARS = 1 << 20
 OUTPUT_ENTRIES = 1 << 19  # of the logits and hidden states that a thread holds at once
-_MAX_EXPONENT = 709.0  # e to the power of this is still finite
-
-
-@dataclass(frozen=True)
-class Score:
-    """How likely a text is, in its context.
-
-    `scored` is the text without the characters that were skipped as unknown; `unknown` counts those skipped
-    or replaced; `log_prob` is the natural log of the probability; `surprisal_bits` (chars,) is −log₂ of the
-    probability of each scored character, float32.
-    """
-
-    text: str
-    scored: str
-    unknown: int
-    log_prob: float
-    surprisal_bits: Array
-
-    @property
-    def chars(self) -> int:
-        """How many characters were scored."""
-        return len(self.scored)
-
-    @property
-    def bits_per_char(self) -> float | None:
-        """None for an empty text."""
-        return -self.log_prob / math.log(2) / self.chars if self.chars else None
-
-    @property
-    def perplexity(self) -> float | None:
-        """Per character; None for an empty text."""
-        return math.exp(min(-self.log_prob / self.chars, _MAX_EXPONENT)) if self.chars else None
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A text as the model reads it: `ids` (len(scored),)."""
-
-    text: str
-    scored: str
-    ids: Ids
-    unknown: int
-
-
-def encode(vocabulary: Vocabulary, text: str, unknown: Unknown, name: str, offset: int = 0) -> Encoded:
-    """The ids of `text`, its unknown characters treated as `unknown` says.
-
-    `name` and `offset` (characters before `text`) tell where in an error. Raises UnknownCharacterError, and
-    InputError for a policy that there isn't.
-    """
-    if unknown not in POLICIES:
-        raise InputError(f"--unknown must be one of {', '.join(POLICIES)}, not {unknown!r}")
-    ids = vocabulary.encode(text)
-    strange = np.flatnonzero(ids == UNKNOWN_ID)
-    if not len(strange):
-        return Encoded(text, text, ids, 0)
-    if unknown == "error":
-        first = int(strange[0])
-        raise unknown_character(text[first], offset + first, name)
-    if unknown == "skip":
-        ids = np.delete(ids, strange)
-        return Encoded(text, vocabulary.decode(ids), ids, len(strange))
-    ids[strange] = _replacement(vocabulary)
-    return Encoded(text, text, ids, len(strange))
-
-
-def unknown_character(character: str, place: int, name: str) -> UnknownCharacterError:
-    """The error for a character that the model never saw; `place` counts from 0, the message from 1."""
-    return UnknownCharacterError(
-        f"U+{ord(character):04X} ({character!r}), character {place + 1} of {name}, is not in the model's "
-        "vocabulary; take it out (charnn score has --unknown skip and replace, too)"
-    )
-
-
-def _replacement(vocabulary: Vocabulary) -> int:
-    """The id that stands in for an unknown character."""
-    if vocabulary.has_unknown:
-        return vocabulary.unknown_id
-    stand_in = next(
-        (glyph for glyph in (UNKNOWN_GLYPH, " ") if glyph in vocabulary), vocabulary.characters[0]
-    )
-    return vocabulary.characters.index(stand_in)
 
 
 class Scorer:

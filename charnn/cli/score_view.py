@@ -3,50 +3,50 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from charnn.cli.scoring import Measured, Query, Result, Total
+from charnn.cli.fields import escape_field
 from charnn.cli.surprisal_colors import heat_map, note_legend
 from charnn.cli.terminal import colours_in, escape, escape_line, json_line, note
-
-if TYPE_CHECKING:
-    from charnn.inference.model import Model
+from charnn.inference.comparison import Comparison, ScoredText
+from charnn.inference.model import Model
+from charnn.inference.scores import Measured, Total
 
 _WIDTH = 11  # of a column on a terminal
 
 
-def shown(results: Iterable[Result], query: Query, chars: bool) -> Iterator[Result]:
+def shown(results: Iterable[ScoredText], comparison: Comparison, chars: bool) -> Iterator[ScoredText]:
     """Each result, once it stands on stdout."""
-    view = _View.of_stdout(chars, query.top)
+    view = _View.of_stdout(chars, comparison.top)
     if view.heat:
         note_legend()
     if view.terminal:
-        print(_heading(len(query.models)))
+        print(_heading(len(comparison.models)))
     for result in results:
         print(_rendered(result, view), end="", flush=True)
         yield result
 
 
-def shown_as_json(results: Iterable[Result], query: Query, chars: bool) -> Iterator[Result]:
+def shown_as_json(results: Iterable[ScoredText], comparison: Comparison, chars: bool) -> Iterator[ScoredText]:
     """Each result, once it stands on stdout: of a whole file either its stretches or their sum."""
     hidden = "file" if chars else "stretch"
     for result in results:
         if result.kind != hidden:
-            print(json_line(_json_value(result, query.models, chars)), flush=True)
+            print(json_line(_json_value(result, comparison.models, chars)), flush=True)
         yield result
 
 
-def summed(results: Iterable[Result], query: Query) -> Iterator[Result]:
+def with_totals(results: Iterable[ScoredText], comparison: Comparison) -> Iterator[ScoredText]:
     """The results; after them, unless there was a single text, their sums on stderr."""
-    count, has_files, totals = 0, False, [Total()] * len(query.models)
+    count, has_files, totals = 0, False, [Total()] * len(comparison.models)
     for result in results:
         if result.kind != "stretch":
             count, has_files = count + 1, has_files or result.kind == "file"
-            totals = [total.plus(measure) for total, measure in zip(totals, result.measures, strict=True)]
+            totals = result.added_to(totals)
         yield result
     if count > 1 or has_files:
-        for model, total in zip(query.models, totals, strict=True):
-            note(f"{'total' if len(totals) == 1 else model.path}: {total}")
+        for model, total in zip(comparison.models, totals, strict=True):
+            note(f"{'total' if len(totals) == 1 else model.path}: {_sum(total)}")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,13 @@ class _View:
         return cls(sys.stdout.isatty(), chars and coloured, bool(top) or (chars and not coloured))
 
 
+def _sum(total: Total) -> str:
+    figures = f"{total.chars:,} characters, {total.unknown:,} unknown"
+    if total.chars:
+        figures += f", {total.bits_per_char:.4f} bits per character, perplexity {total.perplexity:.4f}"
+    return f"{figures}; an ideal coder would need {total.coded_bytes:,} bytes"
+
+
 def _heading(models: int) -> str:
     """The names of the columns, for a terminal."""
     if models == 1:
@@ -72,20 +79,20 @@ def _heading(models: int) -> str:
     return _aligned([*each, "ratio", "chars", "unknown"], "text")
 
 
-def _rendered(result: Result, view: _View) -> str:
+def _rendered(result: ScoredText, view: _View) -> str:
     """A result for stdout: its row and, where characters are shown, what each of them cost."""
     has_map = view.heat and result.score is not None
-    listing = _listing(result) if view.listing and result.score is not None else ""
+    listing = _listing(result, terminal=view.terminal) if view.listing and result.score is not None else ""
     if result.kind == "stretch":
         return (_painted(result, escape if view.terminal else str) if has_map else "") + listing
-    show = escape_line if view.terminal else _unbroken
+    show = escape_line if view.terminal else escape_field
     text = _painted(result, show) if has_map else show(result.name)
     row = _aligned(_figures(result), text) if view.terminal else "\t".join((*_figures(result), text))
     gap = "\n" if result.kind == "file" and view.heat else ""  # the map above may end within a line
     return f"{gap}{row}\n{listing}"
 
 
-def _json_value(result: Result, models: Sequence["Model"], chars: bool) -> dict[str, Any]:
+def _json_value(result: ScoredText, models: Sequence[Model], chars: bool) -> dict[str, Any]:
     """A result for scripts: the figures of the first model; of several models also each one's, and their ratio."""
     value = {"text" if result.kind == "text" else "file": result.name, **_measures(result.measures[0])}
     if chars and result.score is not None:
@@ -104,7 +111,7 @@ def _measures(measure: Measured) -> dict[str, Any]:
     return {name: getattr(measure, name) for name in names}
 
 
-def _figures(result: Result) -> list[str]:
+def _figures(result: ScoredText) -> list[str]:
     """The cells of a row, in the order of `_heading`."""
     first = result.measures[0]
     counts = [str(first.chars), str(first.unknown)]
@@ -114,22 +121,20 @@ def _figures(result: Result) -> list[str]:
     return [*map(_number, each), _number(result.log_likelihood_ratio), *counts]
 
 
-def _listing(result: Result) -> str:
+def _listing(result: ScoredText, *, terminal: bool) -> str:
     """A line for each scored character: itself, its surprisal in bits, what was likeliest there; an empty one last."""
+    show = escape_line if terminal else escape_field
     lines = []
     for character, bits, likeliest in result.places():
-        choices = (f"{escape_line(other)}\t{probability:.4f}" for other, probability in likeliest)
-        lines.append("\t".join((escape_line(character), _number(bits), *choices)))
+        if bits is None:
+            continue
+        choices = (f"{show(other)}\t{probability:.4f}" for other, probability in likeliest)
+        lines.append("\t".join((show(character), _number(bits), *choices)))
     return "".join(f"{line}\n" for line in (*lines, ""))
 
 
-def _painted(result: Result, show: Callable[[str], str]) -> str:
+def _painted(result: ScoredText, show: Callable[[str], str]) -> str:
     return heat_map((show(character), bits) for character, bits, _ in result.places())
-
-
-def _unbroken(text: str) -> str:
-    """In a pipe text stays as it is, but a row is one line."""
-    return text.replace("\n", "\\n")
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Which model serves a command, said on stderr."""
+"""What a command chose by itself, said on stderr: the model, the seed."""
 
 from typing import TYPE_CHECKING, TypeVar
 
@@ -41,3 +41,13 @@ def _announced(found: "Found[Loaded]") -> Loaded:
         note(f"passed over: {reason}")
     note(f"model: {found.model.path} ({found.reason})")
     return found.model
+
+
+def announced_seed(seed: int | None) -> int:
+    """The seed, or a random one, which is printed."""
+    from charnn.inference.sampler import fresh_seed
+
+    if seed is None:
+        seed = fresh_seed()
+        note(f"seed: {seed}")
+    return seed

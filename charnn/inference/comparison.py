@@ -1,0 +1,115 @@
+"""Texts as one or several models score them, side by side and in order."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat, tee
+from math import inf
+from typing import Literal
+
+from charnn.errors import UnknownCharacterError
+from charnn.inference.encoding import Unknown
+from charnn.inference.model import Model
+from charnn.inference.scores import Measured, Score, Total
+
+Likeliest = list[tuple[str, float]]  # characters with their probabilities, likeliest first
+Place = tuple[str, float | None, Likeliest]
+"""A character, its surprisal in bits (None where it was skipped as unknown), what was likeliest there."""
+
+
+@dataclass(frozen=True)
+class ScoredText:
+    """One text, one file, or a stretch of a file, as each model scores it.
+
+    `name` is the text itself or the file's path; `score` the first model's, character by character (None for a
+    whole file); `likeliest` that model's choice at each scored character, where it was asked for.
+    """
+
+    kind: Literal["text", "stretch", "file"]
+    name: str
+    measures: tuple[Measured, ...]
+    score: Score | None = None
+    likeliest: Sequence[Likeliest] = ()
+
+    @property
+    def log_likelihood_ratio(self) -> float:
+        """How much likelier, in nats, the first model finds it than the best of the others does."""
+        first, *others = (measure.log_prob for measure in self.measures)
+        return first - max(others)
+
+    def places(self) -> Iterator[Place]:
+        """The characters, those that were skipped too."""
+        if self.score is None:
+            return
+        likeliest = iter(self.likeliest or repeat([]))
+        for character, bits in self.score.places():
+            yield character, bits, [] if bits is None else next(likeliest)
+
+    def added_to(self, totals: Sequence[Total]) -> list[Total]:
+        """Each model's sum, with this text's score added."""
+        return [total.plus(measure) for total, measure in zip(totals, self.measures, strict=True)]
+
+    @property
+    def sort_key(self) -> float:
+        """Bits per character of the first model; an empty text comes last."""
+        bits = self.measures[0].bits_per_char
+        return inf if bits is None else bits
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How every text is scored; with `top` the likeliest `top` characters are wanted at each place.
+
+    With `adapt` the models go on learning from each text as they score it.
+    """
+
+    models: tuple[Model, ...]
+    context: str = ""
+    unknown: Unknown = "error"
+    top: int = 0
+    adapt: bool = False
+
+    def texts(self, texts: Iterable[str], first: int = 1) -> Iterator[ScoredText]:
+        """A result for each text; errors number them from `first`."""
+        columns = [
+            model.score_many(copy, context=self.context, unknown=self.unknown, adapt=self.adapt, first=first)
+            for model, copy in self._shared(texts)
+        ]
+        for scores in self._side_by_side(columns):
+            yield ScoredText("text", scores[0].text, scores, scores[0], self._likeliest(scores[0].text))
+
+    def file(self, name: str, pieces: Iterable[str]) -> Iterator[ScoredText]:
+        """A file, given in pieces, as one text: a result for each stretch, then one for the whole."""
+        columns = [
+            model.score_whole(copy, context=self.context, unknown=self.unknown, adapt=self.adapt)
+            for model, copy in self._shared(pieces)
+        ]
+        totals = [Total()] * len(self.models)
+        for scores in self._side_by_side(columns):
+            stretch = ScoredText("stretch", name, scores, scores[0])
+            totals = stretch.added_to(totals)
+            yield stretch
+        yield ScoredText("file", name, tuple(totals))
+
+    def _shared(self, texts: Iterable[str]) -> Iterable[tuple[Model, Iterator[str]]]:
+        """The texts for each model; they are read once and held only until all models had them."""
+        return zip(self.models, tee(texts, len(self.models)), strict=True)
+
+    def _side_by_side(self, columns: Sequence[Iterator[Score]]) -> Iterator[tuple[Score, ...]]:
+        """The models' scores of each text. An error names the model where there are several."""
+        if len(columns) > 1:
+            columns = [_naming(model, scores) for model, scores in zip(self.models, columns, strict=True)]
+        return zip(*columns, strict=True)
+
+    def _likeliest(self, text: str) -> Sequence[Likeliest]:
+        if not self.top:
+            return ()
+        places = self.models[0].predictions(text, context=self.context, unknown=self.unknown)
+        return [place.top(self.top) for place in places]
+
+
+def _naming(model: Model, scores: Iterator[Score]) -> Iterator[Score]:
+    """The scores; an error about a character says whose vocabulary lacks it."""
+    try:
+        yield from scores
+    except UnknownCharacterError as error:
+        raise UnknownCharacterError(f"{model.path}: {error}") from None

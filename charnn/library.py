@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Unpack, cast
 
 from charnn.config import TrainOptions
+from charnn.data.sources import listed_paths
 from charnn.errors import InputError
 from charnn.inference.model import Model, load
 from charnn.training.events import Event, Finished, RunSummary
@@ -30,12 +31,13 @@ class Run:
 
 
 def train(
-    corpus: Sequence[str | Path] = (),
+    corpus: str | Path | Sequence[str | Path] = (),
     *,
     on_event: Callable[[Event], None] | None = None,
     **options: Unpack[TrainOptions],
 ) -> Run:
-    """Train a character-level model on `corpus` (files, folders, globs; none: the bundled one).
+    """Train a character-level model on `corpus` (a path or several: files, folders, globs; none: the
+    bundled one).
 
     The options are those of `charnn train`; what is left out is chosen by the recipe. `on_event` is called with each
     event of the run. Raises CharnnError.
@@ -43,7 +45,7 @@ def train(
     finished: Finished | None = None
     folder = ""
     named = cast(TrainOptions, {n: str(v) if isinstance(v, Path) else v for n, v in options.items()})
-    for event in train_events([str(source) for source in corpus], named):
+    for event in train_events(listed_paths(corpus), named):
         if isinstance(event, RunSummary):
             folder = event.folder
         if isinstance(event, Finished):

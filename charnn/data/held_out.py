@@ -6,14 +6,15 @@ from pathlib import Path
 from charnn.bundled import bundled_corpus
 from charnn.config import DataConfig
 from charnn.data.corpus import open_corpus
+from charnn.data.sources import listed_paths
 
 
-def held_out(corpus: Sequence[str | Path] = ()) -> str:
-    """What `charnn train` keeps of `corpus` (none: the bundled one) for validation unless told otherwise.
+def held_out(corpus: str | Path | Sequence[str | Path] = ()) -> str:
+    """What `charnn train` keeps of `corpus` (a path or several; none: the bundled one) for validation by default.
 
     That is its last tenth, at most MAX_VALIDATION characters. Raises CharnnError as `charnn train` does.
     """
-    sources = tuple(map(str, corpus)) or (str(bundled_corpus()),)
+    sources = tuple(listed_paths(corpus)) or (str(bundled_corpus()),)
     opened = open_corpus(DataConfig(sources))
     assert opened.val is not None  # unless a fraction of 0 were asked for
     return opened.vocabulary.decode(opened.val.read(0, len(opened.val)))

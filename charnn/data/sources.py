@@ -31,6 +31,11 @@ class Source:
         return without_secrets(self.name)
 
 
+def listed_paths(corpus: str | Path | Sequence[str | Path]) -> list[str]:
+    """The names of a corpus; a string or a path is one."""
+    return [str(corpus)] if isinstance(corpus, (str, Path)) else [str(source) for source in corpus]
+
+
 def list_sources(names: Sequence[str]) -> list[Source]:
     """Files, folders, globs, URLs and "-" → sources, in the order given. Only files in folders are opened.
 

@@ -66,12 +66,19 @@ def test_this_machine():
     assert devices.available_device("auto").type in ("cpu", "cuda", "mps")
 
 
-@pytest.mark.parametrize("device", [CPU, torch.device("mps")])
-def test_bf16_is_for_gpus_that_compute_in_it(device):
+@pytest.mark.parametrize(("device", "computes"), [(CPU, False), (torch.device("mps"), True)])
+def test_bf16_needs_a_device_that_computes_in_it(device, computes, monkeypatch):
+    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: computes)
     assert choose_precision("auto", device) == "fp32"
     assert choose_precision("fp32", device) == "fp32"
     with pytest.raises(InputError, match=r"--precision bf16.*use fp32"):
         choose_precision("bf16", device)
+
+
+def test_bf16_on_a_cpu_is_a_wish_or_a_measurement(monkeypatch):
+    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: True)
+    assert choose_precision("bf16", CPU) == "bf16"
+    assert choose_precision("auto", CPU) == "fp32"
 
 
 @pytest.mark.parametrize(("computes", "chosen"), [(True, "bf16"), (False, "fp32")])

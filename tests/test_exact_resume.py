@@ -38,6 +38,7 @@ CELLS = {
 }
 CELLS["bidirectional"] = {**CELLS["ngrams"], "bidirectional": True}
 CELLS["side by side"] = {**CELLS["bidirectional"], "layers": 1, "threads": 2}
+CELLS["bf16"] = {**CELLS["ngrams"], "precision": "bf16"}
 BUDGETS = {"steps": {"steps": STEPS}, "epochs": {"epochs": 2.2}}
 LSTM = {**BUDGETS["steps"], **CELLS["lstm"]}
 

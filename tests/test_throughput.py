@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from charnn.training import throughput
-from charnn.training.throughput import Execution, fastest_execution, training_step
+from charnn.training.throughput import Execution, Measured, fastest_execution, training_step
 
 
 @pytest.fixture(autouse=True)
@@ -47,26 +47,26 @@ TWO, TWO_BF16 = Execution(2, "fp32"), Execution(2, "bf16")
 def test_the_fastest_is_chosen(monkeypatch, seconds, best):
     torch.set_num_threads(2)
     taking(seconds, monkeypatch)
-    assert fastest_execution(None, "auto", 30) == best
+    assert fastest_execution(None, ["fp32", "bf16"], 30).execution == best
     assert torch.get_num_threads() == best.threads
 
 
 def test_what_is_given_is_not_measured(monkeypatch):
     stepped = taking({}, monkeypatch)
-    assert fastest_execution(1, "fp32", 30) == ONE
+    assert fastest_execution(1, ["fp32"], 30) == Measured(ONE, 1.0)
     assert stepped == []
 
 
 def test_only_what_is_open_is_measured(monkeypatch):
     stepped = taking({ONE: 2.0, ONE_BF16: 1.0}, monkeypatch)
-    assert fastest_execution(1, "auto", 30) == ONE_BF16
+    assert fastest_execution(1, ["fp32", "bf16"], 30) == Measured(ONE_BF16, 2.0)
     assert set(stepped) == {ONE, ONE_BF16}
 
 
 def test_the_hopeless_are_not_measured_to_the_end(monkeypatch):
     torch.set_num_threads(2)
     stepped = taking({ONE: 1.0, ONE_BF16: 1.0, TWO: 50.0, TWO_BF16: 50.0}, monkeypatch)
-    fastest_execution(None, "auto", 200)
+    fastest_execution(None, ["fp32", "bf16"], 200)
     assert stepped.count(TWO) < stepped.count(ONE)
 
 

@@ -41,11 +41,16 @@ def available_device(requested: str) -> torch.device:
 
 
 def choose_precision(requested: Precision, device: torch.device) -> Precision:
-    """`auto` is bf16 on a GPU that computes in it, else fp32. Raises InputError for bf16 elsewhere."""
+    """`auto` is bf16 on a GPU that computes in it, else fp32. Raises InputError for bf16 where nothing does."""
     bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    if requested == "bf16" and not bf16:
-        raise InputError(f"--precision bf16 needs a GPU that computes in it; {device} doesn't, use fp32")
-    return "bf16" if bf16 and requested in ("auto", "bf16") else "fp32"
+    if requested == "bf16" and not (bf16 or (device.type == "cpu" and cpu_has_bf16())):
+        raise InputError(f"--precision bf16: {device} doesn't compute in it; use fp32")
+    return "bf16" if requested == "bf16" or (bf16 and requested == "auto") else "fp32"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether oneDNN, torch's library of kernels, computes in bfloat16 on this processor."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

@@ -4,10 +4,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from charnn.config import DataConfig, TrainConfig, TrainOptions
+import torch
+
+from charnn.config import DataConfig, Precision, TrainConfig, TrainOptions
 from charnn.data.batches import fit
 from charnn.data.corpus import Corpus, open_corpus
 from charnn.errors import InputError
+from charnn.model.kinds import kind_for
 from charnn.model.shapes import inconsistency
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import Checkpoint
@@ -19,8 +22,11 @@ from charnn.training.planner import Clock
 from charnn.training.recipe import RecipeInputs, choose, choose_budget
 from charnn.training.resume import check_config, check_fit, continued_config, refused, refused_start
 from charnn.training.run_lock import absolute_sources
+from charnn.training.throughput import fastest_execution
 from charnn.training.warm_start import adapted_weights, with_architecture
 
+MEASURING_SHARE = 0.01  # of a timed budget, for the choice of threads and precision, but
+MEASURING_SECONDS = 1.0  # at most
 READING_SHARE = 0.1  # of a timed budget; a longer reading doesn't count against it
 
 
@@ -108,16 +114,45 @@ def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[Tr
     """The recipe's configuration on this machine, its windows cut to the corpus."""
     device = devices.available_device(options.get("device", TrainConfig.device))
     devices.use_threads(options.get("threads"))
-    gflops = devices.machine_gflops(device) if choose_budget(options).is_timed else None
+    options, gain, notices = _measured(options, device)
+    gflops = gain * devices.machine_gflops(device) if choose_budget(options).is_timed else None
     inputs = RecipeInputs(len(corpus.train), len(corpus.vocabulary), device.type, gflops)
     config = _on_this_machine(replace(choose(options, data, inputs), device=str(device)))
     if reason := inconsistency(config.model):
         raise InputError(f"these options contradict each other: {reason}")
     batch, length = fit(len(corpus.train), config.optim.batch_size, config.optim.seq_length)
     if (batch, length) == (config.optim.batch_size, config.optim.seq_length):
-        return config, []
+        return config, notices
     notice = f"the training part has {len(corpus.train):,} characters: {batch} streams, windows of {length}"
-    return replace(config, optim=replace(config.optim, batch_size=batch, seq_length=length)), [notice]
+    return replace(config, optim=replace(config.optim, batch_size=batch, seq_length=length)), [
+        *notices,
+        notice,
+    ]
+
+
+def _measured(options: TrainOptions, device: torch.device) -> tuple[TrainOptions, float, list[str]]:
+    """The options with the threads and the precision that are fastest now, how much the precision gains, and a notice.
+
+    Only a timed run on a CPU asks: what any other computes depends on the text and the options alone.
+    """
+    budget = choose_budget(options)
+    open_settings = "threads" not in options or options.get("precision", "auto") == "auto"
+    if device.type != "cpu" or budget.minutes is None or not open_settings:
+        return options, 1.0, []
+    precision = options.get("precision", "auto")
+    seconds = min(MEASURING_SHARE * 60 * budget.minutes, MEASURING_SECONDS)
+    measured = fastest_execution(options.get("threads"), _precisions(precision, options), seconds)
+    threads, chosen = measured.execution
+    notice = f"fastest on this machine now, as measured: {threads} thread{'s' * (threads > 1)}, {chosen}"
+    return TrainOptions(**{**options, "threads": threads, "precision": chosen}), measured.gain, [notice]
+
+
+def _precisions(precision: Precision, options: TrainOptions) -> list[Precision]:
+    """Those to choose from. Two stacks at once read on threads of their own, where torch's autocast doesn't reach."""
+    if precision != "auto":
+        return [precision]
+    both = devices.cpu_has_bf16() and kind_for(options) == "language_model"
+    return ["fp32", "bf16"] if both else ["fp32"]
 
 
 def _on_this_machine(config: TrainConfig) -> TrainConfig:

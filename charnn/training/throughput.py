@@ -28,39 +28,47 @@ class Execution(NamedTuple):
     precision: Precision
 
 
+class Measured(NamedTuple):
+    """The fastest execution, and how many times as fast its precision is as float32 on as many threads."""
+
+    execution: Execution
+    gain: float = 1.0
+
+
 Step = Callable[[], None]
 
 
-def fastest_execution(threads: int | None, precision: Precision, seconds: float) -> Execution:
-    """The fastest on this CPU among those that `threads` (None: open) and `precision` ("auto": open) leave.
+def fastest_execution(threads: int | None, precisions: Sequence[Precision], seconds: float) -> Measured:
+    """The fastest on this CPU with any of `precisions` and so many threads (None: one or all).
 
     It takes about `seconds`, and leaves torch with the threads it chose.
     """
-    available = torch.get_num_threads()
-    counts = [threads] if threads is not None else sorted({1, available})
-    precisions: list[Precision] = ["fp32", "bf16"] if precision == "auto" else [precision]
+    counts = [threads] if threads is not None else sorted({1, torch.get_num_threads()})
     candidates = [Execution(*pair) for pair in product(counts, precisions)]
-    best = candidates[0] if len(candidates) == 1 else _fastest(candidates, seconds)
-    torch.set_num_threads(best.threads)
-    return best
+    measured = Measured(candidates[0]) if len(candidates) == 1 else _fastest(candidates, seconds)
+    torch.set_num_threads(measured.execution.threads)
+    return measured
 
 
-def _fastest(candidates: Sequence[Execution], seconds: float) -> Execution:
+def _fastest(candidates: Sequence[Execution], seconds: float) -> Measured:
     """The candidate whose steps take least time on average, measured in turns, so that all meet the same load."""
     steps = {candidate: training_step(candidate) for candidate in candidates}
     for step in steps.values():
         step()  # allocates, and converts weights
     spent = dict.fromkeys(candidates, 0.0)
+    running = list(candidates)
     begun, rounds = time.perf_counter(), 0
-    while rounds < ROUNDS or (time.perf_counter() - begun < seconds and len(spent) > 1):
-        for candidate in spent:
+    while rounds < ROUNDS or (time.perf_counter() - begun < seconds and len(running) > 1):
+        for candidate in running:
             start = time.perf_counter()
             steps[candidate]()
             spent[candidate] += time.perf_counter() - start
         rounds += 1
-        least = min(spent.values())
-        spent = {candidate: total for candidate, total in spent.items() if total <= HOPELESS * least}
-    return min(spent, key=lambda candidate: spent[candidate] * _handicap(candidate))
+        least = min(spent[candidate] for candidate in running)
+        running = [candidate for candidate in running if spent[candidate] <= HOPELESS * least]
+    best = min(running, key=lambda candidate: spent[candidate] * _handicap(candidate))
+    in_float32 = Execution(best.threads, "fp32")
+    return Measured(best, spent[in_float32] / spent[best] if in_float32 in running else 1.0)
 
 
 def _handicap(candidate: Execution) -> float:

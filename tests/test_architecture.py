@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "charnn"
 FLOORS = [
     {"version", "errors", "bundled", "clock"},
-    {"config", "files"},
+    {"config", "files", "outputs"},
     {"data"},
     {"model"},
     {"storage"},

@@ -191,7 +191,7 @@ def test_a_torn_newer_state_never_costs_the_one_just_saved(tmp_path: Path) -> No
 def test_what_is_newer_than_the_state_gone_on_from_is_forgotten(store: CheckpointStore) -> None:
     first, _ = store.latest()
     save(store, 3)
-    (store.folder / ".tmp-0000000004-0-ab").mkdir()
+    (store.folder / ".tmp-0000000004-0-0123abcd").mkdir()
     store.remove_newer(first)
     assert [p.name for p in store.folder.iterdir()] == ["0000000002-0"]
     store.remove_newer(None)

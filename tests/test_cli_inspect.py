@@ -168,6 +168,20 @@ def test_pictures_are_drawn_beside_the_table(command, inspect, tmp_path):
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_picture_on_standard_output_stands_there_alone(paths):
+    ended = piped("inspect", "memory", paths[0], *QUICK["memory"], "--svg", "-")
+    assert ended.returncode == 0
+    assert ElementTree.fromstring(ended.stdout).tag.endswith("svg")
+    ended = piped("inspect", "memory", paths[0], *QUICK["memory"], "--png", "/dev/stdout", "--json")
+    assert ended.stdout.startswith(b"\x89PNG") and ended.stdout.endswith(b"IEND\xaeB`\x82")
+
+
+def test_two_pictures_do_not_share_standard_output(paths):
+    ended = piped("inspect", "memory", paths[0], "--png", "-", "--svg", "/dev/stdout")
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert b"--svg and --png can't both be standard output" in ended.stderr
+
+
 @each_command
 @pytest.mark.parametrize("option", ["--svg", "--png"])
 def test_a_missing_plotting_library_is_said_before_anything_is_computed(

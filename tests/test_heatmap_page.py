@@ -53,6 +53,12 @@ def test_the_page_needs_nothing_from_elsewhere_and_says_everything(score, tmp_pa
     assert "likeliest: " in Page(path.read_text()).spans[0][1]
 
 
+def test_a_page_on_standard_output_stands_there_alone(score):
+    assert Page(score("To be", "not", "--html", "-")).text[-1].strip() == ""
+    page = Page(score("To be", "not", "--html", "/dev/stdout", "--json"))
+    assert len(page.spans) == 8 and not any("log_prob" in text for text in page.text)
+
+
 def test_the_page_escapes_what_texts_hold(tmp_path, capsys):
     characters = "\n<script>&\"'/\x1b\x00\u202ealert()"
     characters = "".join(dict.fromkeys(characters))

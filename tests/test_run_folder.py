@@ -34,7 +34,7 @@ def test_clearing_removes_the_run_and_its_leftovers_and_nothing_else(tmp_path: P
     folder = make_run(tmp_path, "run")
     folder.model.write_bytes(b"")
     (folder.resume / "0000000001-0").mkdir(parents=True)
-    (folder.path / ".tmp-model.safetensors-1").write_bytes(b"")
+    (folder.path / ".tmp-model.safetensors-0123abcd").write_bytes(b"")
     (folder.path / "notes.txt").write_bytes(b"mine")
     folder.clear()
     assert not folder.holds_a_run

@@ -126,7 +126,7 @@ def test_a_folder_that_another_run_filled_meanwhile_is_refused() -> None:
 
 def test_taking_removes_what_a_killed_run_left() -> None:
     folder = make_run("mine")
-    leftover = folder.path / ".tmp-model.safetensors-00"
+    leftover = folder.path / ".tmp-model.safetensors-0123abcd"
     leftover.write_bytes(b"")
     with lock_run([], {"out": "mine", "resume": True}) as run_lock:
         assert leftover.exists()

@@ -50,8 +50,12 @@ Places = Annotated[
 Json = Annotated[
     bool, option("--json", OUTPUT, None, "One JSON object a model and line, with the whole curve.")
 ]
-Svg = Annotated[str | None, option("--svg", OUTPUT, "FILE", "Draw the curves into an SVG file too.")]
-Png = Annotated[str | None, option("--png", OUTPUT, "FILE", "Draw the curves into a PNG file too.")]
+Svg = Annotated[
+    str | None, option("--svg", OUTPUT, "FILE", "Draw the curves into an SVG file too; - is standard output.")
+]
+Png = Annotated[
+    str | None, option("--png", OUTPUT, "FILE", "Draw the curves into a PNG file too; - is standard output.")
+]
 
 
 @inspect.command(cls=GroupedCommand)

@@ -4,7 +4,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from charnn.data.held_out import held_out
 from charnn.errors import InputError
 from charnn.inference.model import Model, load
 from charnn.inference.softmax import Doubles
+from charnn.outputs import is_stdout
 
 _WIDEST = 100  # columns of a chart
 _CELL = 11  # columns of a number on a terminal
@@ -72,6 +72,13 @@ class Output:
         """Refuse what can't be drawn before anything is computed."""
         if self.svg or self.png:
             check_matplotlib()
+        if is_stdout(self.svg) and is_stdout(self.png):
+            raise InputError("--svg and --png can't both be standard output; give one of them a file's name")
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether standard output is taken by a picture."""
+        return is_stdout(self.svg) or is_stdout(self.png)
 
 
 def subject(paths: Sequence[str], corpus: str | None) -> tuple[list[Model], str]:
@@ -92,15 +99,20 @@ def show(view: View, findings: Sequence[Finding], output: Output) -> None:
         if finding.unknown:
             note(f"{finding.unknown:,} characters that {finding.model.path} never saw were replaced")
     chart = Chart(view.title, view.x, view.y, _lines(findings))
-    if output.as_json:
+    if not output.is_picture:
+        _print(view, findings, chart, as_json=output.as_json)
+    if output.svg:
+        write_picture(output.svg, chart, "svg")
+    if output.png:
+        write_picture(output.png, chart, "png")
+
+
+def _print(view: View, findings: Sequence[Finding], chart: Chart, *, as_json: bool) -> None:
+    if as_json:
         _print_json(view, findings)
     else:
         _print_table(view, findings)
         _print_chart(chart)
-    if output.svg:
-        write_picture(Path(output.svg), chart, "svg")
-    if output.png:
-        write_picture(Path(output.png), chart, "png")
 
 
 def _name(model: Model) -> str:

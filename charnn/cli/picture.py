@@ -8,7 +8,7 @@ from typing import Literal
 
 from charnn.cli.chart import Chart
 from charnn.errors import InputError
-from charnn.files import write_atomically
+from charnn.outputs import write_output
 
 Kind = Literal["svg", "png"]
 
@@ -22,9 +22,9 @@ def check_matplotlib() -> None:
         raise InputError("--svg and --png need matplotlib: pip install 'charnn[plot]'")
 
 
-def write_picture(path: Path, chart: Chart, kind: Kind) -> None:
-    """Draw a chart into a file, atomically. The same chart gives the same bytes."""
-    write_atomically(path, [_drawn(chart, kind)])
+def write_picture(name: str | Path, chart: Chart, kind: Kind) -> None:
+    """Draw a chart into a file, as `write_output` writes one. The same chart gives the same bytes."""
+    write_output(name, [_drawn(chart, kind)])
 
 
 def _drawn(chart: Chart, kind: Kind) -> bytes:

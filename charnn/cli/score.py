@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,7 +12,7 @@ from charnn.cli.announce import MODEL_DEFAULT, announced_model
 from charnn.cli.inputs import STDIN, read_bursts, read_pieces
 from charnn.cli.options import option
 from charnn.errors import InputError
-from charnn.files import write_atomically
+from charnn.outputs import is_stdout, write_output
 
 if TYPE_CHECKING:
     from charnn.inference.comparison import Comparison, ScoredText
@@ -79,7 +78,10 @@ Chars = Annotated[
 Top = Annotated[
     int, option("--top", OUTPUT, "N", "List the N likeliest characters at each place; 0 is off.", least=0)
 ]
-Html = Annotated[str | None, option("--html", OUTPUT, "FILE", "Write the heat map as a web page too.")]
+Html = Annotated[
+    str | None,
+    option("--html", OUTPUT, "FILE", "Write the heat map as a web page too; - is standard output."),
+]
 Json = Annotated[
     bool,
     option(
@@ -122,13 +124,13 @@ def score(
     if rank:
         results = iter(sorted(results, key=attrgetter("sort_key")))
     show = shown_as_json if as_json else shown
-    shown_results = with_totals(show(results, comparison, chars), comparison)
+    shown_results = with_totals(results if is_stdout(html) else show(results, comparison, chars), comparison)
     if html is None:
         deque(shown_results, maxlen=0)
     else:
         from charnn.cli.heatmap_page import page
 
-        write_atomically(Path(html), page(shown_results, str(comparison.models[0].path)))
+        write_output(html, page(shown_results, str(comparison.models[0].path)))
 
 
 def _results(

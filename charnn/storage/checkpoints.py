@@ -35,6 +35,7 @@ from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.strict_json import parse_json
 
 TENSORS, VALUES, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
+_NAMES = r"\d{10,}-\d+"  # of the checkpoints' folders
 NETWORK = "network."  # before the names of the network's weights
 
 
@@ -128,7 +129,7 @@ class CheckpointStore:
 
     def remove_newer(self, checkpoint: Checkpoint | None) -> None:
         """Remove what is newer than the one gone on from: damaged ones, or steps that will be taken again."""
-        remove_leftovers(self.folder)
+        remove_leftovers(self.folder, _NAMES)
         for path in self.paths():
             if checkpoint is None or _order(path) > _order(checkpoint.path):
                 _remove(path)
@@ -140,7 +141,7 @@ class CheckpointStore:
 
     def _rotate(self, newest: Path) -> None:
         """Keep `newest` and the whole ones before it; all that is older goes, half removed ones too."""
-        remove_leftovers(self.folder)
+        remove_leftovers(self.folder, _NAMES)
         until = [p for p in self.paths() if _order(p) <= _order(newest)]
         oldest_kept = [p for p in until if (p / MANIFEST).is_file()][-self.keep :][0]
         for path in until[: until.index(oldest_kept)]:

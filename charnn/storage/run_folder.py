@@ -7,6 +7,7 @@ checkpoints/NAME/resume/             the last few complete states
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from charnn.storage.strict_json import parse_json
 
 CHECKPOINTS = Path("checkpoints")
 METRICS, RESUME = "metrics.jsonl", "resume"
+_WRITTEN = "|".join(map(re.escape, (MODEL_FILE, METRICS, "probe")))
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,11 @@ class RunFolder:
                 shutil.rmtree(self.resume)
             self.metrics.unlink(missing_ok=True)
             self.model.unlink(missing_ok=True)
-        remove_leftovers(self.path)
+        self.remove_leftovers()
+
+    def remove_leftovers(self) -> None:
+        """Remove what a killed process left half written, the states' folder aside."""
+        remove_leftovers(self.path, _WRITTEN)
 
 
 def free_folder(name: str, root: Path = CHECKPOINTS) -> RunFolder:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from charnn.bundled import bundled_corpus
 from charnn.config import TrainOptions
 from charnn.errors import InputError
-from charnn.files import folder_lock, make_writable_folder, remove_leftovers
+from charnn.files import folder_lock, make_writable_folder
 from charnn.storage.run_folder import RunFolder, free_folder, newest_folder
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -75,7 +75,7 @@ class RunLock:
             _refuse_occupied(self.folder, self._options)
         else:
             make_writable_folder(self.folder.path)
-        remove_leftovers(self.folder.path)
+        self.folder.remove_leftovers()
 
     def lock(self) -> None:
         self._stack.enter_context(folder_lock(self.folder.path))

@@ -22,7 +22,6 @@ import torch
 from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError
-from charnn.files import remove_leftovers
 from charnn.model.kinds import weight_shapes
 from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.model_file import ModelFile, read_model, write_model
@@ -146,7 +145,7 @@ def complaints(run: RunFolder, blow: Strike, outcome: Outcome) -> Iterator[str]:
         yield f"the model is neither the old nor the new one: {values}"
     if (MetricsLog(run.metrics).last("save") or {}).get("step") not in (2, 3):
         yield "metrics.jsonl lost its last line"
-    remove_leftovers(run.path)
+    run.remove_leftovers()
     save(run, 4)
     names = sorted(p.name for folder in (run.path, run.resume) for p in folder.iterdir())
     states = ["000000000" + f"{step}-0" for step in (state.step if state else 0, 4)]

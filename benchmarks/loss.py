@@ -61,7 +61,7 @@ def main() -> None:
         wanted = [(name, seed) for seed in range(arguments.seeds) for name in names]
         runs = all_runs(wanted, corpus, arguments.seconds, arguments.runs)
     print(table(runs))
-    arguments.picture.write_text(picture([(one.name, one.curve) for one in runs]))
+    arguments.picture.write_bytes(picture([(one.name, one.curve) for one in runs]))
     print(f"picture: {arguments.picture}")
 
 

@@ -1,6 +1,7 @@
 """What compares charnn with its peers: every character is scored once, for each of them the same ones."""
 
 import json
+import re
 import sys
 from argparse import Namespace
 from math import log
@@ -132,13 +133,30 @@ def test_a_run_that_is_kept_is_not_run_again(tmp_path, monkeypatch):
     assert both[:1] == first and len(kept.read_text().splitlines()) == 2
 
 
-def test_the_picture_is_well_formed():
+def test_the_picture_names_each_network_once_and_is_the_same_each_time():
     from xml.etree import ElementTree
 
-    root = ElementTree.fromstring(picture([("charnn", [(1, 2.0), (2, 1.5)]), ("nanogpt", [(1, 9.0)])]))
-    lines = root.findall(".//{*}polyline")
-    places = [tuple(map(float, place.split(","))) for line in lines for place in line.get("points").split()]
-    assert len(lines) == 2 and all(0 <= x <= 760 and 20 <= y <= 440 for x, y in places)
+    curves = [
+        ("charnn", [(1, 2.0), (2, 1.5)]),
+        ("charnn", [(1, 2.1), (2, 1.4)]),
+        ("nanogpt", [(1, 9.0), (2, 8.0)]),
+    ]
+    drawn = picture(curves)
+    assert drawn == picture(curves)
+    ElementTree.fromstring(drawn)
+    assert (written(drawn).count("charnn"), written(drawn).count("nanogpt")) == (1, 1)
+
+
+def test_the_picture_in_the_docs_shows_the_kept_curves():
+    kept = (loss.ROOT / "benchmarks/curves.jsonl").read_text().splitlines()
+    names = {json.loads(line)["name"] for line in kept}
+    assert names == {"charnn", *loss.PEERS}
+    assert names < set(written((loss.ROOT / "docs/loss.svg").read_bytes()))
+
+
+def written(svg):
+    """The texts of a picture: matplotlib draws letters as shapes and keeps each text in a comment."""
+    return [comment.strip() for comment in re.findall(r"<!--(.*?)-->", svg.decode())]
 
 
 def test_the_standard_library_is_a_text_of_ten_megabytes(tmp_path):

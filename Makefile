@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 .PHONY: demo test coverage test-lowest check fix bench torture fuzz docs clean
 
-# Train on the bundled play for a minute, write new lines in its manner, score two sentences.
+# Train on the bundled play for a minute, generate new text, score two sentences.
 demo: $(VENV)/.run
 	$(BIN)/charnn train --minutes 1 --out checkpoints/demo --overwrite
 	$(BIN)/charnn sample --model checkpoints/demo --temp 0.8 --length 400 --seed 1
@@ -55,7 +55,7 @@ torture: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz
 
-# docs/commands.md: every command's help, from the program; a test fails when it is out of date.
+# The generated parts of docs/; a test fails when they are out of date.
 docs: $(VENV)/.run
 	$(BIN)/python -m docs.generate
 

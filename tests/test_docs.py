@@ -132,16 +132,17 @@ def test_the_reader_reads_the_model_that_ships(reader) -> None:
     )
 
 
-def test_the_drawing_of_windows_is_what_the_lanes_hold() -> None:
-    drawing = next(block for block in blocks(page("how-it-works.md"), "text") if "window 0" in block)
+def test_the_drawing_of_batches_is_what_the_streams_hold() -> None:
+    drawing = next(block for block in blocks(page("how-it-works.md"), "text") if "batch 0" in block)
     rows = [[word for word in line.split() if len(word) == 1][:9] for line in drawing.splitlines()[1:]]
     drawn = ["".join(row).replace("·", " ") for row in rows]
     vocabulary = Vocabulary(" ,Tbenort")
-    lanes = BatchStream(TokenView(vocabulary.encode("To be, or not to be"), np.arange(len(vocabulary))), 2, 3)
-    windows = [lanes.batch(i) for i in range(lanes.batches_per_epoch)]
-    for lane in range(2):
-        assert drawn[lane] == "".join(vocabulary.decode(window.inputs[:, lane]) for window in windows)
-        assert drawn[2 + lane] == "".join(vocabulary.decode(window.targets[:, lane]) for window in windows)
+    text = TokenView(vocabulary.encode("To be, or not to be"), np.arange(len(vocabulary)))
+    streams = BatchStream(text, batch_size=2, seq_length=3)
+    batches = [streams.batch(i) for i in range(streams.batches_per_epoch)]
+    for stream in range(2):
+        assert drawn[stream] == "".join(vocabulary.decode(batch.inputs[:, stream]) for batch in batches)
+        assert drawn[2 + stream] == "".join(vocabulary.decode(batch.targets[:, stream]) for batch in batches)
 
 
 def test_what_is_shown_to_be_added_can_be(tmp_path: Path) -> None:

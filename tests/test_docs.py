@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,14 @@ from cli import environment, piped
 from helpers import random_model, written
 
 from charnn.bundled import bundled_model
-from charnn.config import ModelConfig
+from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainOptions
 from charnn.data.batches import BatchStream
 from charnn.data.corpus import TokenView
 from charnn.data.vocab import Vocabulary
 from charnn.inference.model import load
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.storage.model_file import BOUNDS, MAX_HEADER
-from charnn.training import optimizer, recipe
+from charnn.training import recipe
 from docs import generate
 
 ROOT = Path(__file__).parent.parent
@@ -59,20 +60,38 @@ def test_what_pages_take_from_the_program_is_current() -> None:
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run `make docs`"
 
 
-def test_the_page_on_the_recipe_has_every_rule_and_no_other() -> None:
+def test_the_page_on_the_recipe_explains_each_option_of_the_network_and_the_optimiser() -> None:
     text = page("recipe.md")
-    named = set(re.findall(r"`(_\w+|[A-Z][A-Z_]+)`", text))
-    defined = vars(recipe).keys() | vars(optimizer).keys()
-    rules = {name for name in vars(recipe) if re.fullmatch("_[a-z_]+_for|[A-Z][A-Z_]+", name)}
-    assert named <= defined
-    assert rules - {"DEFAULT_MINUTES"} <= named
-    sections = re.findall(
-        r"^## (.*?)$", (ROOT / "benchmarks/LOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    documented = piped("train", "--help").stdout.decode()
+    flags = {f"--{field.name.replace('_', '-')}" for field in (*fields(ModelConfig), *fields(OptimConfig))}
+    shaping = {flag for flag in flags if re.search(rf"{flag}\s", documented)} - {"--nonlinearity", "--kind"}
+    assert len(shaping) > 10
+    assert [flag for flag in sorted(shaping) if f"`{flag}`" not in text] == []
+
+
+def test_the_page_on_the_recipe_has_the_figures_that_are_chosen() -> None:
+    text, optim, small = page("recipe.md"), OptimConfig(), chosen(vocab_size=65)
+    assert f"to the {small.ngrams}-gram" in text and f"embedding of {small.embedding}" in text
+    plain = [chosen(vocab_size=size, ngrams=0).embedding for size in (256, 257)]
+    assert plain[0] == 0 and f"256 characters, {plain[1]} above" in text
+    assert f"| {optim.batch_size} and {optim.seq_length};" in text
+    assert (
+        f"over {optim.warmup} steps" in text
+        and f"to {optim.final_lr:.0%} of the peak".replace("%", " %") in text
     )
-    assert all(
-        any(heading.startswith(name) for heading in sections)
-        for name in re.findall(r"LOG[:,] \*(.*?)\*", text)
-    )
+    assert f"| {optim.weight_decay:g}, on matrices" in text and f"to norm {optim.clip:g}," in text
+
+
+def chosen(vocab_size: int, **options: int) -> ModelConfig:
+    inputs = recipe.RecipeInputs(1_000_000, vocab_size, gflops=100.0)
+    return recipe.choose(TrainOptions(minutes=1, **options), DataConfig(), inputs).model  # type: ignore[typeddict-item]
+
+
+def test_the_page_on_the_recipe_names_sections_of_the_log() -> None:
+    log = (ROOT / "benchmarks/LOG.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## (.*?)$", log, re.MULTILINE)
+    named = re.findall(r"LOG[:,] \*(.*?)\*", page("recipe.md"))
+    assert named and all(any(heading.startswith(name) for heading in sections) for name in named)
 
 
 def test_the_pages_hold_what_the_program_prints() -> None:

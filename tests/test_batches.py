@@ -30,7 +30,6 @@ def test_windows_rejoin_to_the_corpus(sizes: tuple[int, int, int]) -> None:
     lengths = [len(window.inputs) for window in windows]
     assert max(lengths) <= length and max(lengths) - min(lengths) <= 1
     assert all(window.inputs.shape == window.targets.shape for window in windows)
-    assert [window.starts_epoch for window in windows] == [True] + [False] * (len(windows) - 1)
 
 
 @given(SIZES)
@@ -48,8 +47,7 @@ def test_a_position_is_one_integer_over_all_epochs() -> None:
     per_epoch = streams.batches_per_epoch
     assert per_epoch == 3
     again = streams.batch(2 * per_epoch + 1)
-    assert np.array_equal(again.inputs, streams.batch(1).inputs) and not again.starts_epoch
-    assert streams.batch(2 * per_epoch).starts_epoch
+    assert np.array_equal(again.inputs, streams.batch(1).inputs)
 
 
 def test_windows_are_contiguous_int64() -> None:

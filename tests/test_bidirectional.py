@@ -17,10 +17,11 @@ from charnn.inference.model import load
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.kinds import dense_parameters, parameter_count, weight_shapes
 from charnn.model.network import Network
+from charnn.model.state import State
 from charnn.storage import model_file
 from charnn.storage.directions import directions
 from charnn.storage.model_file import ModelFile, read_model
-from charnn.training.objective import JOINT_WEIGHT, batch_loss, batch_nats
+from charnn.training.objective import BidirectionalObjective
 
 KINDS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
 INPUTS = ({"embedding": 0}, {"embedding": 3}, {"embedding": 3, "ngrams": 3, "ngram_rows": 16})
@@ -57,9 +58,11 @@ def network_of(config: ModelConfig, scale: float = 0.6) -> BidirectionalNetwork:
     return network
 
 
-def random_state(network: BidirectionalNetwork, batch: int = 2) -> tuple[Tensor, ...]:
+def random_state(network: BidirectionalNetwork, batch: int = 2) -> State:
     state = network.initial_state(batch)
-    return tuple(torch.randn_like(part) if part.is_floating_point() else part for part in state)
+    return state.with_tensors(
+        [torch.randn_like(part) if part.is_floating_point() else part for part in state.tensors()]
+    )
 
 
 def nats(logits: Tensor, targets: Tensor) -> Tensor:
@@ -99,9 +102,8 @@ def test_no_prediction_is_of_the_first_character_but_it_is_seen():
 def test_the_carried_state_is_the_forward_networks(config):
     network = network_of(config)
     state = random_state(network)
-    for found, expected in zip(
-        network(TEXT, state)[1], network.forward_network(TEXT[:-1], state)[1], strict=True
-    ):
+    after, expected_after = network(TEXT, state)[1], network.forward_network(TEXT[:-1], state)[1]
+    for found, expected in zip(after.tensors(), expected_after.tensors(), strict=True):
         assert torch.equal(found, expected)
 
 
@@ -113,7 +115,8 @@ def test_looking_ahead_changes_neither_the_state_nor_what_a_longer_window_says(c
     whole, _ = network(TEXT, state)
     logits, after = network(TEXT, state, lookahead)
     torch.testing.assert_close(logits, whole[:-lookahead], rtol=0, atol=1e-12)
-    for found, expected in zip(after, network(TEXT[:-lookahead], state)[1], strict=True):
+    _, expected_after = network(TEXT[:-lookahead], state)
+    for found, expected in zip(after.tensors(), expected_after.tensors(), strict=True):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
@@ -249,27 +252,29 @@ def test_it_is_not_loaded_to_sample_or_score(tmp_path):
 def test_three_losses_are_lowered_and_the_joint_one_is_reported(config):
     network = network_of(config)
     state = random_state(network)
-    loss = batch_loss(network, TEXT[:-1], TEXT[1:], state)
+    loss = BidirectionalObjective(joint_weight=0.2).loss(network, TEXT[:-1], TEXT[1:], state)
     found, after = network.predictions(TEXT, state)
     joint, forward, backward = (float(nats(logits, TEXT[1:])) for logits in found)
     assert float(loss.reported.detach()) == pytest.approx(joint, rel=1e-5)
-    trained = JOINT_WEIGHT * joint + (1 - JOINT_WEIGHT) * (forward + backward) / 2
+    trained = 0.2 * joint + 0.8 * (forward + backward) / 2
     assert float(loss.trained.detach()) == pytest.approx(trained, rel=1e-5)
-    assert all(torch.equal(mine, theirs) for mine, theirs in zip(loss.after, after, strict=True))
+    assert all(
+        torch.equal(mine, theirs) for mine, theirs in zip(loss.state.tensors(), after.tensors(), strict=True)
+    )
     loss.trained.backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 def test_a_window_of_a_single_character():
     network = network_of(NGRAMS)
-    loss = batch_loss(network, TEXT[:1], TEXT[1:2], network.initial_state(2))
+    loss = BidirectionalObjective().loss(network, TEXT[:1], TEXT[1:2], network.initial_state(2))
     assert loss.trained.isfinite()
 
 
 def test_validation_measures_the_joint_prediction_without_what_is_ahead():
     network = network_of(NGRAMS).eval()
     state = random_state(network)
-    found, _ = batch_nats(network, TEXT, 2, state)
+    found, _ = BidirectionalObjective().nats(network, TEXT, 2, state)
     logits = network(TEXT, state)[0][:-2]
     assert float(found.detach().mean()) == pytest.approx(float(nats(logits, TEXT[1:-2])), rel=1e-5)
 

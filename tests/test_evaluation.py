@@ -8,9 +8,10 @@ from charnn.config import ModelConfig
 from charnn.data.corpus import TokenView
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
-from charnn.training import evaluation, objective
 from charnn.training.evaluation import evaluate
+from charnn.training.objective import BidirectionalObjective, LanguageModelObjective
 
+OBJECTIVE = LanguageModelObjective()
 CELLS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "relu"))
 
 
@@ -56,17 +57,19 @@ def naive(network: Network, ids: np.ndarray) -> float:
 
 @pytest.mark.parametrize("n", [2, 3, 8, 9, 10, 16, 17, 31, 100])
 @pytest.mark.parametrize("window", [1, 5, 256])
-def test_every_character_but_the_first_is_scored_once(n, window, monkeypatch):
-    monkeypatch.setattr(evaluation, "WINDOW", window)
+def test_every_character_but_the_first_is_scored_once(n, window):
     network, ids = network_of(), text(n)
-    assert evaluate(network, part_of(ids)) == pytest.approx(naive(network, ids), abs=1e-6)
+    assert evaluate(network, part_of(ids), OBJECTIVE, seq_length=window) == pytest.approx(
+        naive(network, ids), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(("cell", "nonlinearity"), CELLS)
-def test_of_every_cell(cell, nonlinearity, monkeypatch):
-    monkeypatch.setattr(evaluation, "WINDOW", 7)
+def test_of_every_cell(cell, nonlinearity):
     network, ids = network_of(cell, nonlinearity), text(203)
-    assert evaluate(network, part_of(ids)) == pytest.approx(naive(network, ids), abs=1e-6)
+    assert evaluate(network, part_of(ids), OBJECTIVE, seq_length=7) == pytest.approx(
+        naive(network, ids), abs=1e-6
+    )
 
 
 @torch.no_grad()
@@ -93,37 +96,37 @@ def naive_from_both_sides(network: BidirectionalNetwork, ids: np.ndarray, window
 
 @pytest.mark.parametrize("n", [2, 3, 9, 10, 17, 31, 100])
 @pytest.mark.parametrize(("window", "ahead"), [(1, 1), (5, 0), (5, 3), (256, 128)])
-def test_a_bidirectional_networks_windows_are_looked_beyond(n, window, ahead, monkeypatch):
-    monkeypatch.setattr(evaluation, "WINDOW", window)
-    monkeypatch.setattr(objective, "LOOKAHEAD", ahead)
+def test_a_bidirectional_networks_windows_are_looked_beyond(n, window, ahead):
+    objective = BidirectionalObjective(lookahead=ahead)
     torch.manual_seed(3)
     config = ModelConfig(7, layers=2, hidden=6, embedding=3, ngrams=3, ngram_rows=16, kind="bidirectional")
     network, ids = BidirectionalNetwork(config).eval(), text(n)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
     expected = naive_from_both_sides(network, ids, window, ahead)
-    assert evaluate(network, part_of(ids)) == pytest.approx(expected, abs=1e-6)
+    assert evaluate(network, part_of(ids), objective, seq_length=window) == pytest.approx(expected, abs=1e-6)
 
 
-def test_windows_do_not_change_the_figure(monkeypatch):
+def test_windows_do_not_change_the_figure():
     network, ids = network_of(), text(500)
-    whole = evaluate(network, part_of(ids))
-    monkeypatch.setattr(evaluation, "WINDOW", 3)
-    assert evaluate(network, part_of(ids)) == pytest.approx(whole, abs=1e-6)
+    whole = evaluate(network, part_of(ids), OBJECTIVE)
+    assert evaluate(network, part_of(ids), OBJECTIVE, seq_length=3) == pytest.approx(whole, abs=1e-6)
 
 
 @pytest.mark.parametrize("windows_before", [0, 1, 5])
-def test_abandoned_it_gives_none(windows_before, monkeypatch):
-    monkeypatch.setattr(evaluation, "WINDOW", 4)
+def test_abandoned_it_gives_none(windows_before):
     asked = iter([False] * windows_before + [True])
-    assert evaluate(network_of(), part_of(text(400)), stop=lambda: next(asked)) is None
+    assert (
+        evaluate(network_of(), part_of(text(400)), OBJECTIVE, seq_length=4, stop=lambda: next(asked)) is None
+    )
     assert next(asked, None) is None
 
 
-def test_stop_is_asked_at_every_window(monkeypatch):
-    monkeypatch.setattr(evaluation, "WINDOW", 4)
+def test_stop_is_asked_at_every_window():
     asked = []
-    evaluate(network_of(), part_of(text(8 * 20 + 1)), stop=lambda: bool(asked.append(1)))
+    evaluate(
+        network_of(), part_of(text(8 * 20 + 1)), OBJECTIVE, seq_length=4, stop=lambda: bool(asked.append(1))
+    )
     assert len(asked) == 5
 
 
@@ -134,7 +137,7 @@ def test_it_leaves_no_trace(training, abandoned):
     network = network_of(dropout=0.5).train(training)
     weights = {name: value.clone() for name, value in network.state_dict().items()}
     generator = torch.get_rng_state()
-    found = evaluate(network, part_of(text(60)), stop=lambda: abandoned)
+    found = evaluate(network, part_of(text(60)), OBJECTIVE, stop=lambda: abandoned)
     assert network.training is training
     assert torch.equal(torch.get_rng_state(), generator)
     assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())

@@ -21,9 +21,10 @@ from training_helpers import course_of_losses, final_tensors, metrics, run, writ
 from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.model_file import read_model
 from charnn.storage.train_state import Plan
-from charnn.training import device, evaluation, planner
+from charnn.training import device, planner
 from charnn.training.events import Finished, Notice, Sampled, Saved
 from charnn.training.planner import Planner
+from charnn.training.task import TextTask
 from charnn.training.trainer import Trainer
 
 STEPS = 14  # an epoch has 6 windows: two ends of epochs lie within
@@ -46,7 +47,7 @@ LSTM = {**BUDGETS["steps"], **CELLS["lstm"]}
 @pytest.fixture(autouse=True)
 def small_scale(monkeypatch):
     """Several windows to an evaluation, several steps to a train event: averages are carried over cuts too."""
-    monkeypatch.setattr(evaluation, "WINDOW", 2)
+    monkeypatch.setattr(TextTask, "eval_seq_length", 2)
     monkeypatch.setattr(planner, "TRAIN_EVENTS", 5)
 
 

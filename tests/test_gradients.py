@@ -12,6 +12,7 @@ from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
 from charnn.inference.torch_network import trained_network
+from charnn.model.state import State
 from charnn.storage.model_file import ModelFile
 
 LAGS = 6
@@ -79,13 +80,13 @@ def test_every_cell_against_the_jacobian_of_the_rest_of_the_window(config):
             _, before = network(ids[:cut], network.initial_state(1))
 
         def loss(h, before=before, cut=cut):
-            state = (h, *before[1:])
+            state = State((h, *before.layers[1:]), before.recent)
             for row in ids[cut:-1].split(LAGS):  # none at lag 0
                 if len(row):
                     _, state = network(row, state)
-            return cross_entropy(network.output(state[0][-1]), ids[-1])
+            return cross_entropy(network.output(state.top), ids[-1])
 
-        jacobian = torch.autograd.functional.jacobian(loss, before[0])
+        jacobian = torch.autograd.functional.jacobian(loss, before.hidden)
         assert found[lag] == pytest.approx(float(jacobian.norm()), rel=1e-9)
     assert (found[:-1] > 0).all()
 

@@ -11,7 +11,8 @@ from torch.nn.functional import cross_entropy
 from charnn.config import ModelConfig
 from charnn.inference.engine import Engine
 from charnn.model.kinds import parameter_count, weight_shapes
-from charnn.model.network import LockedDropout, Network, State, detach
+from charnn.model.network import LockedDropout, Network
+from charnn.model.state import State
 
 KINDS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
 CONFIGS = [
@@ -54,7 +55,9 @@ def network_of(config: ModelConfig, seed: int = 1, scale: float = 0.6) -> Networ
 
 def random_state(network: Network, batch: int) -> State:
     state = network.initial_state(batch)
-    return tuple(torch.randn_like(part) if part.is_floating_point() else part for part in state)
+    return state.with_tensors(
+        [torch.randn_like(part) if part.is_floating_point() else part for part in state.tensors()]
+    )
 
 
 def by_the_textbook(network: Network, ids: Tensor, state: State) -> tuple[Tensor, State]:
@@ -62,11 +65,11 @@ def by_the_textbook(network: Network, ids: Tensor, state: State) -> tuple[Tensor
     weights = {name: weight.detach().numpy() for name, weight in network.named_parameters()}
     streams = []
     for n in range(ids.shape[1]):
-        before = [part[:, n].numpy() for part in state]
+        before = [part[:, n].numpy() for part in state.tensors()]
         logits, h, c = textbook.read(network.config, weights, ids[:, n], *before)
-        streams.append((logits, h, c)[: 1 + len(state)])
+        streams.append((logits, h, c)[: 1 + len(state.layers)])
     logits, *after = (torch.from_numpy(np.stack(parts, axis=1)) for parts in zip(*streams, strict=True))
-    return logits, tuple(after)
+    return logits, state.with_tensors(after)
 
 
 @each_config
@@ -76,7 +79,7 @@ def test_forward_is_the_textbook(config):
         logits, after = network(IDS, state)
         expected, expected_after = by_the_textbook(network, IDS, state)
         torch.testing.assert_close(logits, expected, rtol=0, atol=1e-12)
-        for part, expected_part in zip(after, expected_after, strict=True):
+        for part, expected_part in zip(after.tensors(), expected_after.tensors(), strict=True):
             torch.testing.assert_close(part, expected_part, rtol=0, atol=1e-12)
 
 
@@ -110,7 +113,7 @@ def test_step_by_step_equals_the_whole_sequence(config):
         row, state = network(IDS[t : t + 1], state)
         rows.append(row)
     torch.testing.assert_close(torch.cat(rows), whole, rtol=0, atol=1e-12)
-    for part, expected in zip(state, end, strict=True):
+    for part, expected in zip(state.tensors(), end.tensors(), strict=True):
         torch.testing.assert_close(part, expected, rtol=0, atol=1e-12)
 
 
@@ -134,7 +137,7 @@ def test_a_wrong_gradient_is_noticed():
 
     def loss(*_: Tensor) -> Tensor:
         _, middle = network(IDS[:3], network.initial_state(2))
-        logits, _after = network(IDS[3:-1], detach(middle))
+        logits, _after = network(IDS[3:-1], middle.detach())
         return cross_entropy(logits.flatten(0, 1), IDS[4:].flatten())
 
     with pytest.raises(GradcheckError):
@@ -169,7 +172,7 @@ def test_streams_of_a_batch_do_not_meet(config):
     network = network_of(config)
     state = random_state(network, 2)
     together, _ = network(IDS, state)
-    alone, _ = network(IDS[:, :1], tuple(part[:, :1].contiguous() for part in state))
+    alone, _ = network(IDS[:, :1], state.rows(slice(0, 1)))
     torch.testing.assert_close(together[:, :1], alone, rtol=0, atol=1e-12)
 
 
@@ -184,7 +187,7 @@ def test_dropout_is_of_training_only(cell, nonlinearity):
         torch.testing.assert_close(plain, by_the_textbook(network, IDS, state)[0])
         network.train()
         assert not torch.equal(network(IDS, state)[0], network(IDS, state)[0])
-        same_state = torch.equal(network(IDS, state)[1][0], after[0])
+        same_state = torch.equal(network(IDS, state)[1].hidden, after.hidden)
         assert same_state == (layers == 1)
 
 
@@ -213,9 +216,9 @@ def test_the_state_is_a_value():
     """A forward pass changes neither the state it was given nor the next pass from it."""
     network = network_of(CONFIGS[0])
     state = random_state(network, 2)
-    copies = [part.clone() for part in state]
+    copies = [part.clone() for part in state.tensors()]
     first, _ = network(IDS, state)
     second, _ = network(IDS, state)
     assert torch.equal(first, second)
-    for part, copy in zip(state, copies, strict=True):
+    for part, copy in zip(state.tensors(), copies, strict=True):
         assert torch.equal(part, copy)

@@ -10,7 +10,7 @@ from torch.optim import AdamW
 from charnn.config import ModelConfig, OptimConfig
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
-from charnn.training.objective import batch_loss
+from charnn.training.objective import BidirectionalObjective
 from charnn.training.optimizer import EPSILON, TABLE_RATE, Optimizer
 
 CONFIG = ModelConfig(6, hidden=5, embedding=3, ngrams=3, ngram_rows=16)
@@ -75,7 +75,8 @@ def test_both_tables_of_a_bidirectional_network_are_moved_and_restored() -> None
     network = BidirectionalNetwork(replace(CONFIG, kind="bidirectional"))
     ids = torch.randint(0, 6, (7, 2))
     optimizer = Optimizer(network, OPTIM)
-    optimizer.step(batch_loss(network, ids[:-1], ids[1:], network.initial_state(2)).trained, LR)
+    loss = BidirectionalObjective().loss(network, ids[:-1], ids[1:], network.initial_state(2))
+    optimizer.step(loss.trained, LR)
     for half in (network.forward_network, network.backward_network):
         assert half.ngrams is not None
         assert 0 < int(half.ngrams.weight.any(dim=1).sum()) <= 2 * 6 * 2  # orders × places × streams

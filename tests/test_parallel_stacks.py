@@ -37,15 +37,17 @@ def pairs(monkeypatch):
 def learnt(network: BidirectionalNetwork, *, at_once: bool) -> list[torch.Tensor]:
     """Logits, the state after them, and the gradients of everything: weights and the state before."""
     torch.set_num_threads(2 if at_once else 1)
-    state = tuple(s.requires_grad_() if s.is_floating_point() else s for s in random_state(network))
+    state = random_state(network)
+    for part in state.layers:
+        part.requires_grad_()
     network.zero_grad()
     predictions, after = network.predictions(TEXT, state)
     loss = sum(cross_entropy(logits.flatten(0, 1), TEXT[1:].flatten()) for logits in predictions)
-    (loss + sum(part.square().sum() for part in after if part.is_floating_point())).backward()
+    (loss + sum(part.square().sum() for part in after.layers)).backward()
     torch.set_num_threads(2)
-    gradients = [t.grad for t in (*network.parameters(), *state) if t.is_floating_point()]
+    gradients = [t.grad for t in (*network.parameters(), *state.layers)]
     assert all(gradient is not None for gradient in gradients)
-    return [*predictions, *after, *(g.to_dense() if g.is_sparse else g for g in gradients)]
+    return [*predictions, *after.tensors(), *(g.to_dense() if g.is_sparse else g for g in gradients)]
 
 
 DROPPING = replace(CONFIGS[2], ngram_dropout=0.5, dropout=0.3)
@@ -70,7 +72,7 @@ def test_without_gradients_none_are_kept(pairs):
         logits, after = network(TEXT, random_state(network))
     assert pairs
     assert not logits.requires_grad
-    assert not any(part.requires_grad for part in after)
+    assert not any(part.requires_grad for part in after.tensors())
 
 
 def test_what_draws_random_numbers_in_the_stack_is_run_in_order(pairs):

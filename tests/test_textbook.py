@@ -17,6 +17,7 @@ from training_helpers import opened, write_corpus
 import charnn
 from charnn.config import Budget, DataConfig, ModelConfig, OptimConfig, TrainConfig
 from charnn.storage.model_file import read_model
+from charnn.training.task import TextTask
 from charnn.training.trainer import Trainer
 
 Matrix = NDArray[np.float64]
@@ -128,11 +129,11 @@ def trainers_gradients(tmp_path: Path, source: str, f: str, window: int):
     config = TrainConfig(
         network, DataConfig((source,)), optim, Budget(steps=1000), device="cpu", precision="fp32"
     )
-    trainer = Trainer(config, corpus)
+    trainer = Trainer(config, TextTask(config, corpus))
     before = {name: weight.clone() for name, weight in trainer.weights().items()}
     summed = {name: np.zeros(tuple(weight.shape)) for name, weight in before.items()}
     predictions = len(corpus.train) - 1
-    for _ in range(trainer.batches.batches_per_epoch):
+    for _ in range(trainer.task.batches_per_epoch):
         read = trainer.train_state.chars
         trainer.step()
         share = (trainer.train_state.chars - read) / predictions

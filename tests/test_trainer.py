@@ -13,6 +13,7 @@ from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainConfig
 from charnn.data.batches import BatchStream
 from charnn.storage.strict_json import decode
 from charnn.storage.train_state import Plan, TrainState
+from charnn.training.task import TextTask
 from charnn.training.trainer import Trainer
 
 CELLS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
@@ -52,7 +53,8 @@ OPTIM = OptimConfig.__dataclass_fields__
 
 
 def trainer_of(corpus, **changes: object) -> Trainer:
-    trainer = Trainer(config_of(corpus, **changes), corpus)
+    config = config_of(corpus, **changes)
+    trainer = Trainer(config, TextTask(config, corpus))
     trainer.train_state.plans.append(PLAN)
     return trainer
 
@@ -67,12 +69,12 @@ def gradients(trainer: Trainer) -> list[torch.Tensor]:
 
 def unclipped(trainer: Trainer, step: int) -> tuple[list[torch.Tensor], torch.Tensor]:
     """The gradients of the trainer's window at `step`, by stepping through it one character at a time, and its loss."""
-    batch = trainer.batches.batch(step)
+    inputs, targets = trainer.task.batch(step, trainer.device)
     state, rows = trainer.state, []
-    for ids in torch.from_numpy(batch.inputs):
+    for ids in inputs:
         row, state = trainer.network(ids[None], state)
         rows.append(row)
-    loss = cross_entropy(torch.cat(rows).flatten(0, 1), torch.from_numpy(batch.targets).flatten())
+    loss = cross_entropy(torch.cat(rows).flatten(0, 1), targets.flatten())
     return list(torch.autograd.grad(loss, parameters(trainer))), loss.detach()
 
 
@@ -80,7 +82,7 @@ def unclipped(trainer: Trainer, step: int) -> tuple[list[torch.Tensor], torch.Te
 def test_truncated_is_full_when_nothing_is_truncated(cell, nonlinearity, corpus):
     """A window as long as the lanes: the gradient is that of the whole text, step by step from the zero state."""
     trainer = trainer_of(corpus, cell=cell, nonlinearity=nonlinearity, seq_length=1000, clip=0.0)
-    assert trainer.batches.batches_per_epoch == 1
+    assert trainer.task.batches_per_epoch == 1
     expected, loss = unclipped(trainer, 0)
     trainer.step()
     for found, wanted in zip(gradients(trainer), expected, strict=True):
@@ -93,7 +95,7 @@ def test_the_carried_state_is_a_constant(corpus):
     trainer = trainer_of(corpus, clip=0.0)
     trainer.step()
     carried = trainer.state
-    assert all(part.grad_fn is None and part.abs().sum() > 0 for part in carried)
+    assert all(part.grad_fn is None and part.abs().sum() > 0 for part in carried.tensors())
     expected, _ = unclipped(trainer, 1)
     trainer.step()
     for found, wanted in zip(gradients(trainer), expected, strict=True):
@@ -102,7 +104,7 @@ def test_the_carried_state_is_a_constant(corpus):
 
 def test_the_state_is_carried_over_windows_and_reset_at_the_end_of_the_lanes(corpus, monkeypatch):
     trainer = trainer_of(corpus)
-    windows = trainer.batches.batches_per_epoch
+    windows = trainer.task.batches_per_epoch
     given, forward = [], trainer.network.forward
 
     def watched(ids, state):
@@ -114,7 +116,7 @@ def test_the_state_is_carried_over_windows_and_reset_at_the_end_of_the_lanes(cor
         before = trainer.state
         trainer.step()
         assert given[-1] is before or (trainer.train_state.step - 1) % windows == 0
-    is_zero = [all(not part.any() for part in state) for state in given]
+    is_zero = [all(not part.any() for part in state.layers) for state in given]
     assert is_zero == [step % windows == 0 for step in range(windows + 2)]
 
 
@@ -162,10 +164,10 @@ def test_averages_are_means_since_the_last_restart(corpus):
 
 def test_counts(corpus):
     trainer = trainer_of(corpus)
-    for _ in range(trainer.batches.batches_per_epoch):
+    for _ in range(trainer.task.batches_per_epoch):
         trainer.step()
     assert trainer.epoch == 1.0
-    assert trainer.train_state.chars == 3 * trainer.batches.stream_length
+    assert trainer.train_state.chars == 3 * ((len(corpus.train) - 1) // 3)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,8 @@ def test_restored_it_goes_on_to_the_bit(cell, nonlinearity, corpus):
             saved = {name: value.clone() for name, value in straight.tensors().items()}
             train_state = straight.train_state.copy()
         straight.step()
-    resumed = Trainer(config_of(corpus, **options), corpus)
+    config = config_of(corpus, **options)
+    resumed = Trainer(config, TextTask(config, corpus))
     resumed.restore(saved, train_state)
     for _ in range(5):
         resumed.step()
@@ -253,7 +256,7 @@ def test_the_train_state_survives_json(corpus):
 
 def test_without_validation_there_is_nothing_to_evaluate(tmp_path):
     corpus = opened(tmp_path, write_corpus(tmp_path), val_fraction=0.0)
-    assert Trainer(config_of(corpus), corpus).evaluate(lambda: False) is None
+    assert trainer_of(corpus).evaluate(lambda: False) is None
 
 
 def test_windows_are_those_of_the_lanes(corpus, monkeypatch):

@@ -78,11 +78,11 @@ def _windows(ids: Ids, lags: int, windows: int) -> NDArray[np.int64]:
 def _norms(network: Network, ids: Tensor, lags: int) -> Tensor:
     """Windows (T + 1, N) → norms (lags + 1, N). The network is stepped a character at a time, to have every state."""
     _, start = network(ids[: -lags - 1], network.initial_state(ids.shape[1]))
-    state = (start[0].requires_grad_(), *start[1:])
-    hidden = [state[0]]  # h_{t−lags}, …, h_t, each (layers, N, H)
+    hidden = [start.hidden.requires_grad_()]  # h_{t−lags}, …, h_t, each (layers, N, H)
+    state = start
     for row in ids[-lags - 1 : -1]:
         _, state = network(row[None], state)
-        hidden.append(state[0])
-    loss = cross_entropy(network.output(hidden[-1][-1]), ids[-1], reduction="sum")
+        hidden.append(state.hidden)
+    loss = cross_entropy(network.output(state.top), ids[-1], reduction="sum")
     gradients = torch.autograd.grad(loss, hidden)
     return torch.stack([torch.linalg.vector_norm(g, dim=(0, 2)) for g in reversed(gradients)])

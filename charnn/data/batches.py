@@ -1,4 +1,4 @@
-"""A text cut into B contiguous streams, handed out in windows; where a run stands is one integer."""
+"""A text cut into B contiguous streams, read a batch at a time; where a run stands is one integer."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from charnn.data.corpus import TokenView
 
 
 def fit(n: int, batch_size: int, seq_length: int) -> tuple[int, int]:
-    """(B, T), at most those given, that n characters can fill: fewer streams first, then a shorter window.
+    """(B, T), at most those given, that n characters can fill: fewer streams first, then shorter batches.
 
     Raises ValueError for fewer than two characters.
     """
@@ -21,11 +21,10 @@ def fit(n: int, batch_size: int, seq_length: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's text. `starts_epoch`: the streams begin again, so their state is reset before it."""
+    """One step's text."""
 
     inputs: NDArray[np.int64]  # (T, B)
     targets: NDArray[np.int64]  # (T, B): the character after each input
-    starts_epoch: bool
 
 
 class BatchStream:
@@ -48,7 +47,7 @@ class BatchStream:
         index = position % self.batches_per_epoch
         start, stop = self._boundary(index), self._boundary(index + 1)
         ids = self._part.gather(np.arange(start, stop + 1)[:, None] + self._starts)
-        return Batch(ids[:-1], ids[1:], starts_epoch=index == 0)
+        return Batch(ids[:-1], ids[1:])
 
     def _boundary(self, index: int) -> int:
         return index * self.stream_length // self.batches_per_epoch

@@ -104,10 +104,5 @@ def _likeliest(log_probs: Doubles, count: int) -> NDArray[np.intp]:
 
 def _joined(parts: Sequence[Candidates]) -> Candidates:
     """All of these candidates."""
-    layers = tuple(
-        tuple(map(np.concatenate, zip(*layer, strict=True)))
-        for layer in zip(*(part.state.layers for part in parts), strict=True)
-    )
-    recent = np.concatenate([part.state.recent for part in parts], axis=1)
-    fills = np.concatenate([part.fills for part in parts])
-    return Candidates(State(layers, recent), fills, np.concatenate([part.log_probs for part in parts]))
+    states, fills, log_probs = zip(*parts, strict=True)
+    return Candidates(State.join(states), np.concatenate(fills), np.concatenate(log_probs))

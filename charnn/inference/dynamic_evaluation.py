@@ -21,7 +21,8 @@ from charnn.inference.engine import State as Start
 from charnn.inference.scorer import Read, Scorer
 from charnn.inference.scores import Score
 from charnn.inference.torch_network import one_thread, trained_network
-from charnn.model.network import Network, State, detach
+from charnn.model.network import Network
+from charnn.model.state import State
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class DynamicEvaluator:
     @torch.enable_grad()
     def _read_within_stretch(self, ids: Tensor) -> Array:
         """Log-probabilities of ids (T,), T ≥ 1 and no more than there is room for."""
-        first = self._network.output(self._state[0][-1:])
+        first = self._network.output(self._state.top[None])
         logits, self._state = self._network(ids[:, None], self._state)
         nats = cross_entropy(torch.cat([first, logits[:-1]]).flatten(0, 1), ids, reduction="none")
         if not nats.isfinite().all():
@@ -112,7 +113,7 @@ class DynamicEvaluator:
     def _learn(self) -> None:
         """Take a step on the stretch that has been scored, and begin the next."""
         self._weights.step(torch.cat(self._nats).mean())
-        self._state = detach(self._state)
+        self._state = self._state.detach()
         self._nats = []
         self._room = self._pace.stretch
 
@@ -172,5 +173,5 @@ class Weights:
 
 def _torch_state(state: Start) -> State:
     """The NumPy engine's state as the torch network's."""
-    carried = tuple(torch.from_numpy(np.stack(arrays)) for arrays in zip(*state.layers, strict=True))
-    return (*carried, torch.from_numpy(state.recent[::-1].copy())) if len(state.recent) else carried
+    layers = tuple(torch.from_numpy(np.stack(arrays)) for arrays in zip(*state.layers, strict=True))
+    return State(layers, torch.from_numpy(state.recent[::-1].copy()))

@@ -1,7 +1,7 @@
 """The network stepped in NumPy: no torch, starts at once. Weights are immutable, the state is a value."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,12 +12,13 @@ from charnn.config import ModelConfig
 from charnn.inference.cells import Array, Buffers, LayerState, cell_step, prepared_layer
 from charnn.inference.input_projection import InputProjection
 from charnn.inference.values import ArrayValue
-from charnn.model.ngrams import BEFORE_TEXT, history
+from charnn.model.ngrams import BEFORE_TEXT
+from charnn.model.shapes import RECENT, state_shapes
 
 Ids = NDArray[np.integer]
 
-# OpenBLAS's small products compute on lanes that aren't theirs, and NumPy warns of what no result shows. Its errstate
-# would do as well, but costs 4 % of a step.
+# OpenBLAS's small products compute on vector elements that aren't theirs, and NumPy warns of what no result shows.
+# Its errstate would do as well, but costs 4 % of a step.
 warnings.filterwarnings("ignore", "invalid value encountered in dot", RuntimeWarning, r"charnn\.inference\.")
 
 
@@ -30,6 +31,15 @@ class State(NamedTuple):
 
     layers: tuple[LayerState, ...]
     recent: Ids
+
+    @classmethod
+    def join(cls, states: Sequence["State"]) -> "State":
+        """The streams of all these states, in their order."""
+        layers = tuple(
+            tuple(map(np.concatenate, zip(*layer, strict=True)))
+            for layer in zip(*(state.layers for state in states), strict=True)
+        )
+        return cls(layers, np.concatenate([state.recent for state in states], axis=1))
 
     @property
     def top(self) -> Array:
@@ -61,10 +71,10 @@ class Engine(ArrayValue):
 
     def initial(self, batch: int = 1) -> State:
         """The zero state of B = `batch` streams."""
-        arrays = 2 if self.config.cell == "lstm" else 1
-        zeros = np.zeros((batch, self.config.hidden), np.float32)
-        before_text = np.full((history(self.config), batch), BEFORE_TEXT)
-        return State(((zeros,) * arrays,) * self.config.layers, before_text)
+        shapes = state_shapes(self.config, batch)
+        recent = np.full(shapes.pop(RECENT), BEFORE_TEXT)
+        layer = tuple(np.zeros((batch, hidden), np.float32) for _, _, hidden in shapes.values())
+        return State((layer,) * self.config.layers, recent)
 
     def buffers(self, batch: int = 1) -> Buffers:
         """Scratch space to step `batch` streams with."""

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from charnn.config import ModelConfig
-from charnn.model.network import LockedDropout, Network, State
+from charnn.model.network import LockedDropout, Network
 from charnn.model.parallel_stacks import Computation, parallel_stacks
+from charnn.model.state import State
 
 
 class Predictions(NamedTuple):
@@ -26,8 +27,8 @@ class Predictions(NamedTuple):
 class BidirectionalNetwork(nn.Module):
     """A network of the text, one of the reversed text, and an output layer over the hidden states of both.
 
-    The state that is carried from window to window is the forward network's; the backward one begins with its zero
-    state at each window's end.
+    The state that is carried from batch to batch is the forward network's; the backward one begins with its zero
+    state at each batch's end.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -65,19 +66,19 @@ class BidirectionalNetwork(nn.Module):
         """The hidden states before and behind each character, (T, N, H) each, and the forward network's state."""
         steps = len(text) - 1 - lookahead
         nothing_read = self.backward_network.initial_state(text.shape[1])
-        (before, after), (read, _) = self._read((text[:steps], state), (text[1:].flip(0), nothing_read))
+        (before, after), (read, _) = self._read_both((text[:steps], state), (text[1:].flip(0), nothing_read))
         behind = torch.cat([read.flip(0)[1:], torch.zeros_like(read[:1])])
         return before, behind[:steps], after
 
-    def _read(self, *texts: tuple[Tensor, State]) -> list[tuple[Tensor, State]]:
+    def _read_both(self, *texts: tuple[Tensor, State]) -> list[tuple[Tensor, State]]:
         """For each network ids (T, N) and the state before them → its hidden states (T, N, H) and the state after."""
-        readings = [_reading(network) for network in (self.forward_network, self.backward_network)]
-        given = [(ids, *state) for ids, state in texts]
+        stacks = [_hidden_computation(network) for network in (self.forward_network, self.backward_network)]
+        given = [(ids, state.recent, *state.layers) for ids, state in texts]
         if self._may_share_threads():
-            read = parallel_stacks(readings, given)
+            found = parallel_stacks(stacks, given)
         else:
-            read = [reading(*tensors) for reading, tensors in zip(readings, given, strict=True)]
-        return [(hidden, tuple(after)) for hidden, *after in read]
+            found = [stack(*tensors) for stack, tensors in zip(stacks, given, strict=True)]
+        return [(hidden, State(tuple(layers), recent)) for hidden, recent, *layers in found]
 
     def _may_share_threads(self) -> bool:
         """On a CPU; but dropout between layers draws its masks from a generator that both would share."""
@@ -89,13 +90,13 @@ class BidirectionalNetwork(nn.Module):
         return logits
 
 
-def _reading(network: Network) -> Computation:
-    """(ids, *state) → (hidden states, *state), with a generator of its own that follows from torch's."""
+def _hidden_computation(network: Network) -> Computation:
+    """`network.hidden` of flat tensors, with a random generator of its own that follows from torch's."""
     device = network.output.weight.device
     noise = torch.Generator(device).manual_seed(int(torch.randint(1 << 62, ()))) if network.training else None
 
-    def read(ids: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        hidden, after = network.hidden(ids, state, noise)
-        return hidden, *after
+    def hidden_states(ids: Tensor, recent: Tensor, *layers: Tensor) -> tuple[Tensor, ...]:
+        hidden, after = network.hidden(ids, State(layers, recent), noise)
+        return hidden, after.recent, *after.layers
 
-    return read
+    return hidden_states

@@ -42,9 +42,14 @@ class KindTraits:
         return f"charnn {self.command} --model {quote(model)} {self.example}"
 
 
+def traits_of(kind: Kind) -> KindTraits:
+    """What is known of a kind of model."""
+    return KINDS[kind]
+
+
 def kind_of(config: ModelConfig) -> KindTraits:
     """What is known of the configured kind of model."""
-    return KINDS[config.kind]
+    return traits_of(config.kind)
 
 
 def weight_shapes(config: ModelConfig) -> Shapes:

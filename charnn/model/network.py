@@ -5,10 +5,8 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, one_hot
 
 from charnn.config import ModelConfig
-from charnn.model.ngrams import BEFORE_TEXT, history, ngram_rows
-
-State = tuple[Tensor, ...]
-"""h and, for the LSTM, c, each (layers, N, H); with n-gram inputs the ids of the last characters, (n−1, N), too."""
+from charnn.model.ngrams import history, ngram_rows
+from charnn.model.state import State
 
 Noise = torch.Generator | None
 """Where random numbers come from; None: torch's own generator."""
@@ -20,7 +18,7 @@ class Network(nn.Module):
     The vanilla RNN is s_t = f(U x_t + W s_{t−1} + b), o_t = softmax(V s_t + c) (Elman 1990; f is tanh or ReLU);
     the LSTM is Hochreiter and Schmidhuber's with a forget gate (Gers et al. 2000); the GRU is Cho et al.'s with
     the reset gate applied after the hidden product, as in cuDNN. Dropout falls between layers (Zaremba et al. 2014)
-    and, the same units for a whole window, before the output layer.
+    and, the same units for a whole sequence, before the output layer.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -43,10 +41,12 @@ class Network(nn.Module):
 
         Which n-grams are left out is drawn from `noise`.
         """
-        inputs, recent = self._embed(ids, state, noise)
-        is_lstm = self.config.cell == "lstm"
-        hidden, after = self.rnn(inputs, state[:2] if is_lstm else state[0])
-        return hidden, (*(after if is_lstm else (after,)), *recent)
+        inputs, recent = self._embed(ids, state.recent, noise)
+        if self.config.cell == "lstm":
+            hidden, layers = self.rnn(inputs, state.layers)
+            return hidden, State(layers, recent)
+        hidden, after = self.rnn(inputs, *state.layers)
+        return hidden, State((after,), recent)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The last layer's hidden states (T, N, H) → logits (T, N, V)."""
@@ -55,23 +55,17 @@ class Network(nn.Module):
 
     def initial_state(self, batch: int) -> State:
         """The zero state of N = `batch` streams, before any text."""
-        weight = self.output.weight
-        zeros = weight.new_zeros((self.config.layers, batch, self.config.hidden))
-        carried = (zeros, zeros) if self.config.cell == "lstm" else (zeros,)
-        if self.ngrams is None:
-            return carried
-        shape = (history(self.config), batch)
-        return (*carried, torch.full(shape, BEFORE_TEXT, device=weight.device))
+        return State.zero(self.config, batch, like=self.output.weight)
 
-    def _embed(self, ids: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
-        """ids (T, N) → input (T, N, width), and the ids that the next window's n-grams will need."""
+    def _embed(self, ids: Tensor, recent: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+        """ids (T, N) and those before them → input (T, N, width), and the ids that the next batch's n-grams need."""
         if self.embedding is None:
-            return one_hot(ids, self.config.vocab_size).to(self.output.weight.dtype), ()
+            return one_hot(ids, self.config.vocab_size).to(self.output.weight.dtype), recent
         embedded: Tensor = self.embedding(ids)
         if self.ngrams is None:
-            return embedded, ()
-        text = torch.cat([state[-1], ids])
-        return embedded + self.ngrams(text, noise), (text[len(text) - history(self.config) :],)
+            return embedded, recent
+        text = torch.cat([recent, ids])
+        return embedded + self.ngrams(text, noise), text[len(text) - history(self.config) :]
 
     def _initialise(self) -> None:
         """Orthogonal recurrent matrices (Saxe et al. 2014); forget gates open (Jozefowicz et al. 2015)."""
@@ -122,7 +116,7 @@ class NgramEmbedding(nn.Module):
 
 
 class LockedDropout(nn.Module):
-    """Leaves out the same units at every step of a window (Gal and Ghahramani 2016): one small mask to draw."""
+    """Leaves out the same units at every step of a sequence (Gal and Ghahramani 2016): one small mask to draw."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -134,11 +128,6 @@ class LockedDropout(nn.Module):
             return hidden
         kept = torch.empty_like(hidden[:1]).bernoulli_(1 - self.share)
         return hidden * kept.div_(1 - self.share)
-
-
-def detach(state: State) -> State:
-    """The same state, cut from the graph: where back-propagation through time is truncated."""
-    return tuple(part.detach() for part in state)
 
 
 def _recurrent_stack(config: ModelConfig) -> nn.RNNBase:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 Computation = Callable[..., tuple[Tensor, ...]]
-"""(ids, *state) → (hidden states, *state after them), as many tensors as it was given.
+"""(ids, recent ids, *layers) → (hidden states, recent ids, *layers) after them, as many tensors as it was given.
 
 Its random numbers, if it draws any, come from a generator of its own: nobody knows which of two draws first.
 """
@@ -25,7 +25,7 @@ Tensors = Sequence[Tensor]
 def parallel_stacks(computations: Sequence[Computation], given: Sequence[Tensors]) -> list[Tensors]:
     """What each computation makes of what is given to it, differentiable if gradients are wanted."""
     if not torch.is_grad_enabled():
-        return _both(partial(_run, with_gradients=False), computations, given)
+        return _in_parallel(partial(_run, with_gradients=False), computations, given)
     anchor = torch.zeros((), requires_grad=True)  # or a network of one-hot input wouldn't be learnt
     flat: Tensors = _ParallelStacks.apply(computations, given, anchor, *given[0], *given[1])  # type: ignore[no-untyped-call]
     return _split(flat, given)
@@ -43,17 +43,17 @@ class _ParallelStacks(torch.autograd.Function):
         *_flat: Tensor,
     ) -> tuple[Tensor, ...]:
         ctx.inputs = [[t.detach().requires_grad_(t.requires_grad) for t in tensors] for tensors in given]
-        ctx.outputs = _both(partial(_run, with_gradients=True), computations, ctx.inputs)
+        ctx.outputs = _in_parallel(partial(_run, with_gradients=True), computations, ctx.inputs)
         return tuple(tensor.detach() for tensors in ctx.outputs for tensor in tensors)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        _both(_go_back, ctx.outputs, _split(gradients, ctx.outputs))
+        _in_parallel(_backward, ctx.outputs, _split(gradients, ctx.outputs))
         return (None, None, None, *(tensor.grad for tensors in ctx.inputs for tensor in tensors))
 
 
-def _both(function: Callable[[Any, Any], Any], *arguments: Sequence[Any]) -> list[Any]:
+def _in_parallel(function: Callable[[Any, Any], Any], *arguments: Sequence[Any]) -> list[Any]:
     """The function of the first arguments and of the second, at once."""
     return list(_pool().map(function, *arguments))
 
@@ -70,7 +70,7 @@ def _run(computation: Computation, given: Tensors, *, with_gradients: bool) -> T
         return computation(*given)
 
 
-def _go_back(outputs: Tensors, gradients: Tensors) -> None:
+def _backward(outputs: Tensors, gradients: Tensors) -> None:
     """Back-propagate through those that can be differentiated."""
     wanted = [index for index, output in enumerate(outputs) if output.requires_grad]
     torch.autograd.backward([outputs[i] for i in wanted], [gradients[i] for i in wanted])

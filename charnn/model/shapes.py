@@ -1,8 +1,11 @@
-"""Names and shapes of the weights of one network, as its configuration says."""
+"""Names and shapes of the weights of one network and of its state, as its configuration says."""
 
 from charnn.config import GATES, ModelConfig
+from charnn.model.ngrams import history
 
 Shapes = dict[str, tuple[int, ...]]
+RECENT = "recent"
+"""The part of a state that holds the ids of the last characters."""
 
 
 def network_shapes(config: ModelConfig) -> Shapes:
@@ -44,3 +47,10 @@ def inconsistency(config: ModelConfig) -> str | None:
     if config.ngram_rows < 2 or config.ngram_rows & (config.ngram_rows - 1):
         return f"the rows of n-grams must be a power of two, not {config.ngram_rows}"
     return None
+
+
+def state_shapes(config: ModelConfig, batch: int) -> Shapes:
+    """Name → shape of the parts of a network's state for N = `batch` streams: `h`, for the LSTM `c`, and `recent`."""
+    layers = (config.layers, batch, config.hidden)
+    carried: Shapes = {"h": layers, "c": layers} if config.cell == "lstm" else {"h": layers}
+    return carried | {RECENT: (history(config), batch)}

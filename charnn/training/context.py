@@ -19,6 +19,7 @@ from charnn.storage.run_folder import RunFolder
 from charnn.storage.train_state import TrainState
 from charnn.training.events import Started
 from charnn.training.planner import Clock
+from charnn.training.task import task_for
 from charnn.training.trainer import Trainer
 from charnn.version import __version__
 
@@ -55,7 +56,7 @@ class RunContext:
     # What the loop asks of its surroundings.
 
     def new_trainer(self) -> Trainer:
-        return Trainer(self.config, self.corpus, self.weights)
+        return Trainer(self.config, task_for(self.config, self.corpus), self.weights)
 
     def pending_signal(self) -> int | None:
         return self.request.pending_signal()

@@ -1,67 +1,110 @@
-"""What training lowers and validation measures: −log p of each character but the first, in nats.
+"""What each kind of model learns from text: −log p of each character but the first, in nats."""
 
-A bidirectional network learns three things at once: to predict a character from both sides, and, so that either half
-is a language model by itself, from what precedes it and from what follows it. Only the first is reported; yet it
-weighs little, for it is lowered by relying on the other side, and a half that does is the worse language model.
-"""
-
-from typing import NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from charnn.config import ModelConfig
+from charnn.config import Kind, ModelConfig
 from charnn.model.bidirectional import BidirectionalNetwork
-from charnn.model.network import Network, State
+from charnn.model.network import Network
+from charnn.model.state import State
 
-LOOKAHEAD = 128  # characters beyond a window of validation that warm the backward network's state
-
-JOINT_WEIGHT = 0.03  # of the loss by both sides; the halves share the rest
-HALF_WEIGHT = (1 - JOINT_WEIGHT) / 2
-
-AnyNetwork = Network | BidirectionalNetwork
+N = TypeVar("N", bound=nn.Module)
 
 
 class Loss(NamedTuple):
-    """A window's: what is back-propagated, the nats per character that are reported, the state after the window."""
+    """A batch's: what is back-propagated, the mean nats that are reported, of how many symbols; the state after it."""
 
     trained: Tensor
     reported: Tensor
-    after: State
+    symbols: int
+    state: State
 
 
-def network_for(config: ModelConfig) -> AnyNetwork:
-    """A new network of the configured kind."""
-    return BidirectionalNetwork(config) if config.kind == "bidirectional" else Network(config)
+class Objective(ABC, Generic[N]):
+    """How one kind of model is built and measured on N contiguous streams of text.
+
+    `lookahead` is how many characters beyond those it predicts it helps to read, in validation.
+    """
+
+    lookahead: int = 0
+
+    @abstractmethod
+    def new_network(self, config: ModelConfig) -> N:
+        """A network with its initial weights, drawn from torch's generator."""
+
+    @abstractmethod
+    def loss(self, network: N, inputs: Tensor, targets: Tensor, state: State) -> Loss:
+        """inputs (T, N), targets (T, N), the characters after them, and the state before them → the losses."""
+
+    @abstractmethod
+    def nats(self, network: N, text: Tensor, ahead: int, state: State) -> tuple[Tensor, State]:
+        """text (1 + T + `ahead`, N) → −log p (T·N,) of the T characters after the first, and the state before the last.
+
+        The text beyond those T is looked at alone; `ahead` is at most `lookahead`.
+        """
 
 
-def batch_loss(network: AnyNetwork, inputs: Tensor, targets: Tensor, state: State) -> Loss:
-    """inputs (T, N), targets (T, N), the characters after them, and the state before them → their mean losses."""
-    if isinstance(network, Network):
+class LanguageModelObjective(Objective[Network]):
+    """Each character from what precedes it."""
+
+    def new_network(self, config: ModelConfig) -> Network:
+        return Network(config)
+
+    def loss(self, network: Network, inputs: Tensor, targets: Tensor, state: State) -> Loss:
         logits, after = network(inputs, state)
         loss = _mean_nats(logits, targets)
-        return Loss(loss, loss, after)
-    predictions, after = network.predictions(torch.cat([inputs[:1], targets]), state)
-    joint, forward, backward = (_mean_nats(logits, targets) for logits in predictions)
-    trained = JOINT_WEIGHT * joint + HALF_WEIGHT * (forward + backward)
-    return Loss(trained, joint, after)
+        return Loss(loss, loss, targets.numel(), after)
 
-
-def lookahead(network: AnyNetwork) -> int:
-    """How far beyond a window it helps to look."""
-    return 0 if isinstance(network, Network) else LOOKAHEAD
-
-
-def batch_nats(network: AnyNetwork, text: Tensor, ahead: int, state: State) -> tuple[Tensor, State]:
-    """text (1 + T + `ahead`, N) → −log p (T·N,) of the T characters after the first, and the state before the last."""
-    if isinstance(network, Network):
+    def nats(self, network: Network, text: Tensor, ahead: int, state: State) -> tuple[Tensor, State]:
         logits, after = network(text[: len(text) - 1 - ahead], state)
-    else:
+        return _nats(logits, text), after
+
+
+class BidirectionalObjective(Objective[BidirectionalNetwork]):
+    """Three things at once: each character from both sides, from what precedes it, and from what follows it.
+
+    So each of the two networks is a language model by itself. Only the first loss is reported; yet of what is trained
+    it is but `joint_weight`, the other two share the rest: it is lowered by relying on the other side, and a network
+    that does is the worse language model.
+    """
+
+    def __init__(self, joint_weight: float = 0.03, lookahead: int = 128) -> None:
+        self.joint_weight = joint_weight
+        self.lookahead = lookahead  # warms the backward network's state
+
+    def new_network(self, config: ModelConfig) -> BidirectionalNetwork:
+        return BidirectionalNetwork(config)
+
+    def loss(self, network: BidirectionalNetwork, inputs: Tensor, targets: Tensor, state: State) -> Loss:
+        predictions, after = network.predictions(torch.cat([inputs[:1], targets]), state)
+        joint, forward, backward = (_mean_nats(logits, targets) for logits in predictions)
+        of_one = (1 - self.joint_weight) / 2
+        trained = self.joint_weight * joint + of_one * (forward + backward)
+        return Loss(trained, joint, targets.numel(), after)
+
+    def nats(
+        self, network: BidirectionalNetwork, text: Tensor, ahead: int, state: State
+    ) -> tuple[Tensor, State]:
         logits, after = network(text, state, ahead)
-    targets = text[1 : len(logits) + 1]
-    return cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="none"), after
+        return _nats(logits, text), after
+
+
+OBJECTIVES: Mapping[Kind, type[Objective[Any]]] = {
+    "language_model": LanguageModelObjective,
+    "bidirectional": BidirectionalObjective,
+}
 
 
 def _mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
     return cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+
+
+def _nats(logits: Tensor, text: Tensor) -> Tensor:
+    """logits (T, N, V) of the T characters after the first of `text` → their −log p, (T·N,)."""
+    targets = text[1 : len(logits) + 1]
+    return cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="none")

@@ -3,7 +3,8 @@
 torch's own optimizer classes load its compiler when they are made, for seconds; its functional form doesn't.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,21 @@ from torch.optim.adamw import adamw
 
 from charnn.config import OptimConfig
 from charnn.model.network import NgramEmbedding
-from charnn.training.contraction import contract, unbounded_recurrences
+from charnn.training.spectral_norm import limit_spectral_norm, relu_recurrent_matrices
 
 EPSILON = 1e-8
 TABLE_RATE = 10  # times the learning rate of the dense weights
+
+
+class Gradients(NamedTuple):
+    """Those of the dense weights, and of the n-gram tables, sparse or None where none was read; in their order."""
+
+    dense: list[Tensor]
+    tables: list[Tensor | None]
+
+
+Reduce = Callable[[Gradients], Gradients]
+"""This process's gradients → those to update with, the same in every process."""
 
 
 class Optimizer:
@@ -22,10 +34,14 @@ class Optimizer:
 
     AdamW (Loshchilov and Hutter 2019) moves the dense weights; biases don't decay. N-gram tables (a bidirectional
     network has two) are moved by Adagrad. A ReLU network's recurrent matrices are then held to a norm of 1.
+    Between the backward pass and the update stands `reduce`, which several processes combine their gradients with.
     """
 
-    def __init__(self, network: nn.Module, optim: OptimConfig) -> None:
+    def __init__(
+        self, network: nn.Module, optim: OptimConfig, reduce: Reduce = lambda gradients: gradients
+    ) -> None:
         self._optim = optim
+        self._reduce = reduce
         self._tables = [Table(m.weight) for m in network.modules() if isinstance(m, NgramEmbedding)]
         of_tables = {id(table.weight) for table in self._tables}
         dense = [p for p in network.parameters() if id(p) not in of_tables]
@@ -34,17 +50,26 @@ class Optimizer:
             DenseGroup([p for p in dense if p.ndim <= 1], 0.0),
         ]
         self._dense = dense
-        self._unbounded = unbounded_recurrences(network)
+        self._weights = [*dense, *(table.weight for table in self._tables)]
+        self._relu_matrices = relu_recurrent_matrices(network)
         self._steps = 0
 
     def step(self, loss: Tensor, lr: float) -> Tensor:
-        """Back-propagate, clip the dense gradients to a global norm (Pascanu et al. 2013), update.
+        """Back-propagate, reduce, update. Returns the norm of the dense gradients before clipping."""
+        gradients = self._backward(loss)
+        return self._update(self._reduce(gradients), lr)
 
-        Returns the norm before clipping.
-        """
-        for parameter in (*self._dense, *(table.weight for table in self._tables)):
-            parameter.grad = None
+    def _backward(self, loss: Tensor) -> Gradients:
+        for weight in self._weights:
+            weight.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
+        dense = [weight.grad for weight in self._dense if weight.grad is not None]
+        return Gradients(dense, [table.weight.grad for table in self._tables])
+
+    def _update(self, gradients: Gradients, lr: float) -> Tensor:
+        """Clip the dense gradients to a global norm (Pascanu et al. 2013) and move the weights."""
+        for weight, gradient in zip(self._weights, [*gradients.dense, *gradients.tables], strict=True):
+            weight.grad = gradient
         norm = nn.utils.clip_grad_norm_(self._dense, self._optim.clip if self._optim.clip > 0 else torch.inf)
         self._steps += 1
         with torch.no_grad():
@@ -52,8 +77,8 @@ class Optimizer:
                 group.step(lr, self._optim)
             for table in self._tables:
                 table.step(lr)
-        for weight in self._unbounded:
-            contract(weight)
+        for weight in self._relu_matrices:
+            limit_spectral_norm(weight)
         return norm
 
     def tensors(self) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from charnn.config import (
     TrainConfig,
     TrainOptions,
 )
-from charnn.model.kinds import KINDS, kind_for
+from charnn.model.kinds import kind_for, traits_of
 
 LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
 KERNEL_SHARE = 0.55  # of the rate of plain matrix products that a whole step reaches
@@ -67,7 +67,7 @@ def _affordable_chars(options: TrainOptions, budget: Budget, inputs: RecipeInput
     if budget.epochs is not None:
         chars = min(chars, budget.epochs * inputs.train_chars)
     if budget.minutes is not None and inputs.gflops is not None:
-        networks = KINDS[kind_for(options)].directions
+        networks = traits_of(kind_for(options)).directions
         chars = min(chars, _chars_in(budget.minutes * 60, inputs, networks))
     return chars
 

@@ -134,12 +134,12 @@ def _over_already(context: RunContext, planner: Planner, train_state: TrainState
 
 
 def _planner(context: RunContext, trainer: Trainer) -> Planner:
-    streams = trainer.batches
+    task = trainer.task
     return Planner(
         context.config.budget,
-        batches_per_epoch=streams.batches_per_epoch,
-        chars_per_step=context.config.optim.batch_size * streams.stream_length / streams.batches_per_epoch,
-        val_chars=len(context.corpus.val) if context.corpus.val is not None else 0,
+        batches_per_epoch=task.batches_per_epoch,
+        chars_per_step=task.symbols_per_batch,
+        val_chars=task.val_symbols,
         clock=context.clock,
         deadline=context.deadline,
         save_seconds=3 * _weight_bytes(trainer) / SAVE_RATE,

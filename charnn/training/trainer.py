@@ -1,22 +1,19 @@
 """One run's moving parts: network, optimizer, carried state, position. A step moves all of them."""
 
 from collections.abc import Callable, Mapping
-from math import isfinite, log
+from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from charnn.config import TrainConfig
-from charnn.data.batches import BatchStream
-from charnn.data.corpus import Corpus
-from charnn.model.network import State, detach
+from charnn.model.state import State
 from charnn.storage.train_state import TrainState
 from charnn.training import device as devices
-from charnn.training.evaluation import evaluate
-from charnn.training.objective import batch_loss, network_for
 from charnn.training.optimizer import Optimizer
 from charnn.training.schedule import learning_rate
+from charnn.training.task import Task
 
 
 class Trainer:
@@ -27,25 +24,24 @@ class Trainer:
     """
 
     def __init__(
-        self, config: TrainConfig, corpus: Corpus, weights: Mapping[str, Tensor] | None = None
+        self, config: TrainConfig, task: Task[Any], weights: Mapping[str, Tensor] | None = None
     ) -> None:
         self.config = config
-        self.corpus = corpus
+        self.task = task
         self.device = torch.device(config.device)
         devices.seed_everything(config.seed)
-        self.network = network_for(config.model)
+        self.network = task.new_network()
         if weights is not None:
             self.network.load_state_dict(dict(weights))
         self.network.to(self.device)
         self.optimizer = Optimizer(self.network, config.optim)
-        self.batches = BatchStream(corpus.train, config.optim.batch_size, config.optim.seq_length)
         self.train_state = TrainState()
-        self.state: State = self.network.initial_state(config.optim.batch_size)
+        self.state: State = task.initial_state(self.network)
         self.sums = self._zero_sums()
 
     @property
     def epoch(self) -> float:
-        return self.train_state.step / self.batches.batches_per_epoch
+        return self.train_state.step / self.task.batches_per_epoch
 
     @property
     def lr(self) -> float:
@@ -54,23 +50,19 @@ class Trainer:
         return train_state.lr_scale * learning_rate(self.config.optim, train_state.plans, train_state.step)
 
     def step(self) -> None:
-        """Read the next window, back-propagate through it, update the weights."""
-        batch = self.batches.batch(self.train_state.step)
-        if batch.starts_epoch:
-            self.state = self.network.initial_state(self.config.optim.batch_size)
-        inputs = torch.from_numpy(batch.inputs).to(self.device, non_blocking=True)
-        targets = torch.from_numpy(batch.targets).to(self.device, non_blocking=True)
+        """Read the next batch, back-propagate through it, update the weights."""
+        if self.train_state.step % self.task.batches_per_epoch == 0:
+            self.state = self.task.initial_state(self.network)
+        batch = self.task.batch(self.train_state.step, self.device)
         with devices.autocast(self.config.precision, self.device):
-            loss = batch_loss(self.network, inputs, targets, self.state)
+            loss = self.task.loss(self.network, batch, self.state)
         norm = self.optimizer.step(loss.trained, self.lr)
-        self.state = detach(loss.after)
-        self._count(inputs.numel(), loss.reported.detach(), norm)
+        self.state = loss.state.detach()
+        self._count(loss.symbols, loss.reported.detach(), norm)
 
     def evaluate(self, stop: Callable[[], bool]) -> float | None:
         """Validation loss in nats per character; None when abandoned. Changes nothing in the training."""
-        if self.corpus.val is None:
-            return None
-        return evaluate(self.network, self.corpus.val, stop)
+        return self.task.evaluate(self.network, stop)
 
     def averages(self) -> tuple[float, float]:
         """Mean loss (nats per character) and gradient norm since the last `restart_averages`."""
@@ -85,7 +77,7 @@ class Trainer:
     def is_healthy(self) -> bool:
         """Whether loss and gradients are finite and the loss is below twice what knowing nothing costs."""
         loss, norm = self.averages()
-        return isfinite(loss) and isfinite(norm) and loss < 2 * log(self.config.model.vocab_size) + 2
+        return isfinite(loss) and isfinite(norm) and loss < 2 * self.task.uniform_nats + 2
 
     def weights(self) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu() for name, tensor in self.network.state_dict().items()}
@@ -96,7 +88,7 @@ class Trainer:
         return (
             _prefixed("network", self.network.state_dict())
             | _prefixed("optimizer", self.optimizer.tensors())
-            | _prefixed("state", dict(enumerate(self.state)))
+            | _prefixed("state", dict(enumerate(self.state.tensors())))
             | _prefixed("rng", rng)
             | {"sums": self.sums}
         )
@@ -111,7 +103,7 @@ class Trainer:
         self.network.load_state_dict(_under("network", tensors))
         self.optimizer.restore(_under("optimizer", tensors))
         parts = _under("state", tensors)
-        self.state = tuple(parts[str(i)].to(self.device) for i in range(len(parts)))
+        self.state = self.state.with_tensors([parts[str(i)] for i in range(len(parts))]).to(self.device)
         self.sums = tensors["sums"].to(self.device)
         self.train_state = train_state
 

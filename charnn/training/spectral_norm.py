@@ -1,4 +1,4 @@
-"""What keeps a ReLU network's state from exploding.
+"""The norm that keeps a ReLU network's state from exploding.
 
 tanh and gates bound a state; ReLU doesn't, and a state that is carried along a whole text grows without end once a
 recurrent matrix W stretches any direction. ReLU itself never stretches, so ‖W‖₂ ≤ 1 is enough to bound it (Pascanu et
@@ -8,22 +8,19 @@ al. 2013, section 2.1).
 import torch
 from torch import Tensor, nn
 
-from charnn.model.network import Network
-
 POWER_ITERATIONS = 5
 
 
-def unbounded_recurrences(network: nn.Module) -> list[nn.Parameter]:
-    """The recurrent matrices (H, H) that need holding: a ReLU network's."""
-    stacks = [part.rnn for part in network.modules() if isinstance(part, Network)]
-    relus = [rnn for rnn in stacks if isinstance(rnn, nn.RNN) and rnn.nonlinearity == "relu"]
+def relu_recurrent_matrices(network: nn.Module) -> list[nn.Parameter]:
+    """The recurrent matrices (H, H) of all ReLU layers."""
+    stacks = [m for m in network.modules() if isinstance(m, nn.RNN) and m.nonlinearity == "relu"]
     return [
-        weight for rnn in relus for name, weight in rnn.named_parameters() if name.startswith("weight_hh")
+        weight for rnn in stacks for name, weight in rnn.named_parameters() if name.startswith("weight_hh")
     ]
 
 
 @torch.no_grad()
-def contract(weight: Tensor) -> None:
+def limit_spectral_norm(weight: Tensor) -> None:
     """Scale a matrix down to a spectral norm of about 1, if it is above."""
     weight.div_(spectral_norm(weight).clamp(min=1.0))
 

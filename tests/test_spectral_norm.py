@@ -5,8 +5,8 @@ import torch
 
 from charnn.config import ModelConfig, OptimConfig
 from charnn.model.network import Network
-from charnn.training.contraction import contract, spectral_norm, unbounded_recurrences
 from charnn.training.optimizer import Optimizer
+from charnn.training.spectral_norm import limit_spectral_norm, relu_recurrent_matrices, spectral_norm
 
 
 def test_the_norm_is_the_largest_singular_value() -> None:
@@ -17,14 +17,14 @@ def test_the_norm_is_the_largest_singular_value() -> None:
 def test_only_what_stretches_is_scaled_down() -> None:
     for factor, after in ((0.5, 0.5), (3.0, 1.0)):
         weight = torch.eye(4) * factor
-        contract(weight)
+        limit_spectral_norm(weight)
         torch.testing.assert_close(weight, torch.eye(4) * after)
 
 
 def test_it_is_for_relu_networks_alone() -> None:
     for cell, nonlinearity, held in (("rnn", "relu", 2), ("rnn", "tanh", 0), ("lstm", "relu", 0)):
         network = Network(ModelConfig(5, cell=cell, nonlinearity=nonlinearity, hidden=3, layers=2))
-        assert len(unbounded_recurrences(network)) == held
+        assert len(relu_recurrent_matrices(network)) == held
 
 
 def test_an_update_ends_with_it() -> None:

@@ -1,0 +1,106 @@
+"""What a run learns and from what data: all that the trainer knows of text.
+
+A `Task` is made from a run's configuration and corpus; the trainer asks it for a network, for the batch of a step, for
+that batch's loss and for the validation loss. What the kinds of model can do once they are trained is `model/kinds.py`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from math import log
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from charnn.config import TrainConfig
+from charnn.data.batches import BatchStream
+from charnn.data.corpus import Corpus
+from charnn.model.state import State
+from charnn.training.evaluation import SEQ_LENGTH, evaluate
+from charnn.training.objective import OBJECTIVES, Loss
+
+Batch = TypeVar("Batch")
+
+
+class Task(ABC, Generic[Batch]):
+    """A learning problem. `Batch` is any structure of tensors that only the task looks into.
+
+    Where a run stands is one integer, the number of steps done: the batch of a step follows from it alone, and
+    epoch = step // batches_per_epoch. A state is carried from batch to batch, and begins anew with each epoch.
+    Losses are means over symbols, in nats; of symbols the text has `symbols_per_batch` a step on the average, its
+    validation part `val_symbols` (0: there is none), and one that is uniformly distributed costs `uniform_nats`.
+    """
+
+    batches_per_epoch: int
+    symbols_per_batch: float
+    val_symbols: int
+    uniform_nats: float
+
+    @abstractmethod
+    def new_network(self) -> nn.Module:
+        """The network with its initial weights, drawn from torch's generator."""
+
+    @abstractmethod
+    def initial_state(self, network: Any) -> State:
+        """The state at the beginning of each epoch, on the network's device; without layers where none is carried."""
+
+    @abstractmethod
+    def batch(self, step: int, device: torch.device) -> Batch:
+        """What is learnt from at a step, counted from the run's start."""
+
+    @abstractmethod
+    def loss(self, network: Any, batch: Batch, state: State) -> Loss:
+        """The losses on a batch, and the state after it."""
+
+    @abstractmethod
+    def evaluate(self, network: Any, stop: Callable[[], bool]) -> float | None:
+        """The validation loss; None when `stop` became true, or without validation. Leaves no trace in the network."""
+
+
+TextBatch = tuple[Tensor, Tensor]
+"""inputs (T, N) and targets (T, N), the character after each."""
+
+
+class TextTask(Task[TextBatch]):
+    """One continuous text, cut into streams, learnt by truncated back-propagation through time."""
+
+    eval_seq_length: int = SEQ_LENGTH
+
+    def __init__(self, config: TrainConfig, corpus: Corpus) -> None:
+        optim, val = config.optim, corpus.val
+        self._model, self._val = config.model, val
+        self._batch_size = optim.batch_size
+        self._objective = OBJECTIVES[config.model.kind]()
+        self._streams = BatchStream(corpus.train, optim.batch_size, optim.seq_length)
+        self.batches_per_epoch = self._streams.batches_per_epoch
+        self.symbols_per_batch = optim.batch_size * self._streams.stream_length / self.batches_per_epoch
+        self.val_symbols = 0 if val is None else len(val)
+        self.uniform_nats = log(config.model.vocab_size)
+
+    def new_network(self) -> nn.Module:
+        network: nn.Module = self._objective.new_network(self._model)
+        return network
+
+    def initial_state(self, network: Any) -> State:
+        state: State = network.initial_state(self._batch_size)
+        return state
+
+    def batch(self, step: int, device: torch.device) -> TextBatch:
+        batch = self._streams.batch(step)
+        inputs = torch.from_numpy(batch.inputs).to(device, non_blocking=True)
+        targets = torch.from_numpy(batch.targets).to(device, non_blocking=True)
+        return inputs, targets
+
+    def loss(self, network: Any, batch: TextBatch, state: State) -> Loss:
+        inputs, targets = batch
+        return self._objective.loss(network, inputs, targets, state)
+
+    def evaluate(self, network: Any, stop: Callable[[], bool]) -> float | None:
+        if self._val is None:
+            return None
+        return evaluate(network, self._val, self._objective, stop, self.eval_seq_length)
+
+
+def task_for(config: TrainConfig, corpus: Corpus) -> Task[Any]:
+    """The task of a run."""
+    return TextTask(config, corpus)

@@ -1,26 +1,151 @@
-"""Every setting and every default, once. Frozen values, and as JSON."""
+"""Every setting, once: its default, bounds, help and place on the command line. Frozen values, and as JSON.
 
+What reads these declarations is in `charnn.settings`; docs/settings.md is the table of them.
+"""
+
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
+
+from charnn.settings import Form, Range, Setting, setting, settings_of
 
 Kind = Literal["language_model", "bidirectional"]
 Cell = Literal["lstm", "gru", "rnn"]
 Nonlinearity = Literal["tanh", "relu"]
 Errors = Literal["strict", "replace"]
 Precision = Literal["auto", "fp32", "bf16"]
+TrainOptions = Mapping[str, Any]
+"""What a user may say about a run, by the names in TRAIN_SETTINGS; whatever is left out is chosen by the recipe."""
 
-KINDS = ("language_model", "bidirectional")
-CELLS = ("lstm", "gru", "rnn")
-NONLINEARITIES = ("tanh", "relu")
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-
 DEFAULT_MINUTES = 10.0
 MAX_VALIDATION = 1_000_000  # characters; only the default fraction is capped
 VALIDATION_STREAMS = 8
-GRADIENT_LAGS = 200  # steps back, of `inspect gradients`
-GRADIENT_WINDOWS = 64  # averaged over
-MEMORY_LONGEST = 1024  # characters of history, of `inspect memory`
-MEMORY_PLACES = 500  # averaged over
+
+# The headings of the help.
+RUN = "The run"
+TEXT = "Text"
+NETWORK = "The network"
+OPTIMISATION = "Optimisation"
+DEVICE = "Device"
+PROMPT = "Prompt and length"
+SAMPLING = "Sampling"
+GAPS = "Gaps"
+SEARCH = "Search"
+ANALYSIS = "Analysis"
+OUTPUT = "Output"
+
+CHOSEN = "chosen for the text and the budget"
+INTERVAL = Form(
+    r"\d{1,9}(\.\d{1,9})?[smh]|\d{1,18}", "a time (30s, 10m, 2h) or a number of steps (500), 0 for never"
+)
+SHARE = Range(0, below=1)
+SEED = Range(0)
+TEMPERATURE = Range(0)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The whole run's budget; the first bound reached ends it."""
+
+    minutes: float | None = setting(
+        None,
+        "Budget in minutes, from the start of the process. The first budget reached ends the run.",
+        RUN,
+        within=Range(above=0, most=1_000_000_000),  # millennia
+        shown=f"{DEFAULT_MINUTES:g} when no budget is given",
+        on_resume="may grow",
+    )
+    steps: int | None = setting(
+        None,
+        "Budget in optimiser steps.",
+        RUN,
+        within=Range(1, below=2**62),
+        on_resume="may grow",
+    )
+    epochs: float | None = setting(
+        None,
+        "Budget in epochs: passes over the training text.",
+        RUN,
+        within=Range(above=0, most=1_000_000_000),
+        on_resume="may grow",
+    )
+
+    @property
+    def is_timed(self) -> bool:
+        return self.minutes is not None
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Where a run is kept, and how often it is saved."""
+
+    out: str | None = setting(
+        None,
+        "The run's folder.",
+        RUN,
+        flags="-o --out",
+        metavar="DIR",
+        shown="the first free of checkpoints/NAME, NAME-2, …",
+        on_resume="free",
+    )
+    resume: bool = setting(
+        False,
+        "Continue a run (--out, or the newest under checkpoints/) exactly from its last checkpoint.",
+        RUN,
+        on_resume="free",
+    )
+    overwrite: bool = setting(False, "Remove the run that --out holds, then start.", RUN, on_resume="free")
+    save_every: str = setting(
+        "1m",
+        "Time or number of steps between the checkpoints that --resume needs.",
+        RUN,
+        metavar="10m|30s|500",
+        form=INTERVAL,
+        shown="{}, longer where saving would take over 2 %",
+        on_resume="free",
+    )
+    keep: int = setting(2, "How many checkpoints are kept.", RUN, within=Range(1), on_resume="free")
+
+
+@dataclass(frozen=True)
+class DisplayConfig:
+    """What a run shows while it trains."""
+
+    sample_every: str = setting(
+        "1m",
+        "Time or number of steps between live samples on stderr; 0 for none.",
+        OUTPUT,
+        metavar="1m|500",
+        form=INTERVAL,
+        on_resume="free",
+    )
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which text, how it is read and how it is split. `val_fraction` None: a tenth, at most MAX_VALIDATION."""
+
+    sources: tuple[str, ...] = ()
+    separator: str = setting("", "Text between files.", TEXT, metavar="TEXT", shown="nothing")
+    errors: Errors = setting(
+        "strict", "Invalid UTF-8 bytes: an error with the offset, or U+FFFD in their place.", TEXT
+    )
+    max_vocab: int | None = setting(
+        None,
+        "Keep the N−1 most frequent characters; the rest become one unknown character.",
+        TEXT,
+        within=Range(2),
+        shown="no limit",
+    )
+    val_fraction: float | None = setting(
+        None,
+        "Share of the corpus, at its end, that is kept for validation; 0 for none.",
+        TEXT,
+        within=SHARE,
+        shown=f"0.1, at most {MAX_VALIDATION:,} characters",
+    )
+    val: str | None = setting(None, "Validate on this file instead.", TEXT, metavar="FILE", is_path=True)
 
 
 @dataclass(frozen=True)
@@ -28,22 +153,65 @@ class ModelConfig:
     """The model. `kind` says what it learns and can do (`model/kinds.py`).
 
     `embedding` 0 means one-hot input; `nonlinearity` is the vanilla RNN's.
+
     With `ngrams` n ≥ 2 the embeddings of the 2-gram … n-gram that end at a character are added to its own, each order
     from a hashed table of `ngram_rows` rows (a power of two); in training each is left out with `ngram_dropout`.
     A bidirectional network is two such networks, one for each direction, and an output layer over both.
     """
 
-    vocab_size: int
-    cell: Cell = "lstm"
-    nonlinearity: Nonlinearity = "tanh"
-    layers: int = 1
-    hidden: int = 256
-    embedding: int = 0
-    ngrams: int = 0
-    ngram_rows: int = 0
-    ngram_dropout: float = 0.0
-    dropout: float = 0.0
-    kind: Kind = "language_model"
+    vocab_size: int = field(metadata={"setting": Setting(within=Range(1, 0x110000))})
+    cell: Cell = setting("lstm", "The recurrent cell.", NETWORK, is_architecture=True)
+    nonlinearity: Nonlinearity = setting(
+        "tanh", "The nonlinearity of --cell rnn.", NETWORK, is_architecture=True
+    )
+    layers: int = setting(1, "Recurrent layers.", NETWORK, within=Range(1, 64), is_architecture=True)
+    hidden: int = setting(
+        256,
+        "Width of the hidden state.",
+        NETWORK,
+        within=Range(1, 1 << 16),
+        shown=CHOSEN,
+        is_architecture=True,
+    )
+    embedding: int = setting(
+        0,
+        "Width of the input embedding; 0 is one-hot.",
+        NETWORK,
+        within=Range(0, 1 << 16),
+        shown=CHOSEN,
+        is_architecture=True,
+    )
+    ngrams: int = setting(
+        0,
+        "Add the embeddings of the 2-gram … N-gram that end at a character to its own; 0 for none.",
+        NETWORK,
+        within=Range(0, 16),
+        shown=f"{CHOSEN}; none with --cell or --embedding",
+        is_architecture=True,
+    )
+    ngram_rows: int = setting(
+        0,
+        "Rows of each n-gram table, a power of two.",
+        NETWORK,
+        within=Range(0, 1 << 24),
+        shown=CHOSEN,
+        is_architecture=True,
+    )
+    ngram_dropout: float = setting(
+        0.0,
+        "Probability that an n-gram is left out in training.",
+        NETWORK,
+        within=SHARE,
+        shown=CHOSEN,
+    )
+    dropout: float = setting(
+        0.0,
+        "Dropout between layers and before the output.",
+        NETWORK,
+        within=SHARE,
+        shown=CHOSEN,
+    )
+    kind: Kind = setting("language_model")
 
     @property
     def input_size(self) -> int:
@@ -52,43 +220,52 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """Which text, how it is read and how it is split. `val_fraction` None: a tenth, at most MAX_VALIDATION."""
+class KindConfig:
+    """How a kind of model is asked for; `model/kinds.py` turns it into the model's `kind`."""
 
-    sources: tuple[str, ...] = ()
-    separator: str = ""
-    errors: Errors = "strict"
-    max_vocab: int | None = None
-    val_fraction: float | None = None
-    val: str | None = None
+    bidirectional: bool = setting(
+        False,
+        "Two networks that read from either end and meet in the output layer: for charnn fill, not sample and score.",
+        NETWORK,
+    )
 
 
 @dataclass(frozen=True)
 class OptimConfig:
     """Truncated BPTT and AdamW. `seq_length` is the truncation, in characters; `warmup` in steps."""
 
-    batch_size: int = 16
-    seq_length: int = 64
-    lr: float = 8e-3
-    clip: float = 1.0
-    weight_decay: float = 0.05
-    warmup: int = 40
-    final_lr: float = 0.01  # of the peak
-    beta1: float = 0.9
-    beta2: float = 0.99
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The whole run's budget; the first bound reached ends it."""
-
-    minutes: float | None = None
-    steps: int | None = None
-    epochs: float | None = None
-
-    @property
-    def is_timed(self) -> bool:
-        return self.minutes is not None
+    batch_size: int = setting(
+        16,
+        "Streams of text that are trained on together.",
+        OPTIMISATION,
+        within=Range(1, below=2**20),
+        shown="{}; 64 on a GPU",
+    )
+    seq_length: int = setting(
+        64,
+        "Truncation of BPTT, in characters.",
+        OPTIMISATION,
+        within=Range(1, below=2**20),
+        shown="{}; 128 on a GPU",
+    )
+    lr: float = setting(
+        8e-3,
+        "Peak learning rate.",
+        OPTIMISATION,
+        within=Range(above=0, below=1_000_000),
+        shown=CHOSEN,
+    )
+    clip: float = setting(1.0, "Largest norm of the gradient; 0 is off.", OPTIMISATION, within=Range(0))
+    weight_decay: float = setting(
+        0.05,
+        "AdamW's weight decay, of matrices only.",
+        OPTIMISATION,
+        within=Range(0, below=1_000_000),
+    )
+    warmup: int = setting(40, within=Range(0))
+    final_lr: float = setting(0.01, within=Range(0, 1))  # of the peak
+    beta1: float = setting(0.9, within=SHARE)
+    beta2: float = setting(0.99, within=SHARE)
 
 
 @dataclass(frozen=True)
@@ -99,63 +276,98 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     budget: Budget = field(default_factory=Budget)
-    seed: int = 0
-    device: str = "auto"
-    precision: Precision = "auto"
-    threads: int | None = None
-    init_from: str | None = None
+    seed: int = setting(0, "Random seed.", RUN, within=SEED)
+    device: str = setting(
+        "auto", "Where to train.", DEVICE, metavar="auto|cpu|cuda|cuda:N|mps", on_resume="free"
+    )
+    precision: Precision = setting(
+        "auto", "Number format of the training; bf16 needs a processor that computes in it.", DEVICE
+    )
+    threads: int | None = setting(
+        None,
+        "CPU threads.",
+        DEVICE,
+        within=Range(1, 4096),
+        shown="torch's choice",
+        on_resume="free",
+    )
+    init_from: str | None = setting(
+        None,
+        "Start from this model's weights; characters are matched by character, new ones are added.",
+        RUN,
+        metavar="MODEL",
+        is_path=True,
+    )
 
 
-class TrainOptions(TypedDict, total=False):
-    """What a user may say about a run; whatever is left out is chosen by the recipe."""
-
-    separator: str
-    errors: Errors
-    max_vocab: int
-    out: str
-    minutes: float
-    steps: int
-    epochs: float
-    resume: bool
-    overwrite: bool
-    init_from: str
-    cell: Cell
-    nonlinearity: Nonlinearity
-    layers: int
-    hidden: int
-    embedding: int
-    ngrams: int
-    ngram_rows: int
-    ngram_dropout: float
-    dropout: float
-    bidirectional: bool
-    batch_size: int
-    seq_length: int
-    lr: float
-    clip: float
-    weight_decay: float
-    val_fraction: float
-    val: str
-    device: str
-    precision: Precision
-    threads: int
-    seed: int
-    save_every: str
-    keep: int
-    sample_every: str
+TRAIN_CONFIGS = (
+    Budget,
+    RunConfig,
+    DataConfig,
+    ModelConfig,
+    KindConfig,
+    OptimConfig,
+    TrainConfig,
+    DisplayConfig,
+)
+TRAIN_SETTINGS = settings_of(*TRAIN_CONFIGS)
 
 
 @dataclass(frozen=True)
 class SampleConfig:
     """How characters are drawn. `length` −1 never ends; `top_k` 0, `top_p` 1 and `min_p` 0 are off."""
 
-    length: int = 1000
-    lines: int | None = None
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    stop: tuple[str, ...] = ()
+    length: int = setting(
+        1000,
+        "Characters to generate, the prompt not counted; -1 never ends.",
+        PROMPT,
+        flags="-l --length",
+        within=Range(-1),
+    )
+    lines: int | None = setting(None, "End after N lines.", PROMPT, within=Range(1))
+    temperature: float = setting(
+        1.0,
+        "Below 1 safer, above 1 wilder, 0 always the likeliest.",
+        SAMPLING,
+        flags="-t --temp --temperature",
+        within=TEMPERATURE,
+    )
+    top_k: int = setting(
+        0,
+        "Draw only from the N likeliest characters; 0 is off.",
+        SAMPLING,
+        within=Range(0),
+    )
+    top_p: float = setting(
+        1.0,
+        "Then only from the fewest that together have this probability; 1 is off.",
+        SAMPLING,
+        within=Range(above=0, most=1),
+    )
+    min_p: float = setting(
+        0.0,
+        "Then only from those at least F times as likely as the likeliest; 0 is off.",
+        SAMPLING,
+        within=SHARE,
+    )
+    stop: tuple[str, ...] = setting(
+        (), "End before this text; repeat it for more texts.", PROMPT, metavar="TEXT"
+    )
+
+
+@dataclass(frozen=True)
+class DrawConfig:
+    """How many samples are drawn, from which seed, and which are kept."""
+
+    seed: int | None = setting(
+        None,
+        "The same seed, the same text.",
+        SAMPLING,
+        within=SEED,
+        shown="random, printed on stderr",
+    )
+    num_samples: int = setting(1, "How many samples.", OUTPUT, flags="-n --num-samples", within=Range(1))
+    best_of: int = setting(1, "Keep the likeliest per character of every N drawn.", OUTPUT, within=Range(1))
 
 
 @dataclass(frozen=True)
@@ -165,11 +377,58 @@ class FillConfig:
     `beam` is how many candidates are kept at each character; `lookahead` how much of the text after a gap weighs them.
     """
 
-    count: int = 5
-    max_length: int = 12
-    temperature: float = 0.0
-    beam: int = 400
-    lookahead: int = 32
+    max_length: int = setting(
+        12,
+        "Characters that a {} has at most.",
+        GAPS,
+        within=Range(1, 64),  # candidates of all lengths are held at once
+    )
+    temperature: float = setting(
+        0.0,
+        "Draw the ways to fill at random, no two alike: below 1 safer, above 1 wilder; 0 lists the likeliest.",
+        SEARCH,
+        flags="-t --temp --temperature",
+        within=TEMPERATURE,
+    )
+    beam: int = setting(400, "Keep the N likeliest candidates at each character.", SEARCH, within=Range(1))
+    lookahead: int = setting(
+        32,
+        "Weigh candidates by N characters of what follows a gap; 0 goes by what precedes it alone.",
+        SEARCH,
+        within=Range(0),
+    )
+    count: int = setting(5, "How many ways to fill.", OUTPUT, flags="-n --num-fills", within=Range(1))
+
+
+@dataclass(frozen=True)
+class GradientsConfig:
+    """How far back `inspect gradients` looks, and at how many places of a text."""
+
+    lags: int = setting(200, "The furthest lag, in characters.", ANALYSIS, within=Range(1, 1_000_000))
+    windows: int = setting(
+        64,
+        "Places of the text that the norms are averaged over.",
+        ANALYSIS,
+        within=Range(1, 1_000_000),
+    )
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """How far back `inspect memory` looks, and at how many places of a text."""
+
+    longest: int = setting(
+        1024,
+        "The longest history: 1, 2, 4, … up to N characters.",
+        ANALYSIS,
+        within=Range(1, 1_000_000_000),
+    )
+    places: int = setting(
+        500,
+        "Places of the text that the loss is averaged over.",
+        ANALYSIS,
+        within=Range(1, 10_000_000),
+    )
 
 
 def to_json(config: Any) -> dict[str, Any]:

@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack, cast
+from typing import Any
 
 from charnn.config import TrainOptions
 from charnn.data.sources import listed_paths
 from charnn.errors import InputError
 from charnn.inference.model import Model, load
 from charnn.training.events import Event, Finished, RunSummary
-from charnn.training.options import check_options
+from charnn.training.options import checked_options
 from charnn.training.run_lock import absolute_options, lock_run
 
 
@@ -34,18 +34,17 @@ def train(
     corpus: str | Path | Sequence[str | Path] = (),
     *,
     on_event: Callable[[Event], None] | None = None,
-    **options: Unpack[TrainOptions],
+    **options: Any,
 ) -> Run:
     """Train a character-level model on `corpus` (a path or several: files, folders, globs; none: the
     bundled one).
 
-    The options are those of `charnn train`; what is left out is chosen by the recipe. `on_event` is called with each
-    event of the run. Raises CharnnError.
+    The options are the settings of `charnn train` (`charnn.config.TRAIN_SETTINGS`); what is left out is chosen by the
+    recipe. `on_event` is called with each event of the run. Raises CharnnError.
     """
     finished: Finished | None = None
     folder = ""
-    named = cast(TrainOptions, {n: str(v) if isinstance(v, Path) else v for n, v in options.items()})
-    for event in train_events(listed_paths(corpus), named):
+    for event in train_events(listed_paths(corpus), options):
         if isinstance(event, RunSummary):
             folder = event.folder
         if isinstance(event, Finished):
@@ -70,7 +69,7 @@ def train_events(
 
     `started` is the moment a budget in minutes counts from, on time.monotonic's scale (default: now).
     """
-    check_options(options)
+    options = checked_options(options)
     with lock_run(corpus, options) as run_lock:
         # waiting threads spin for moments only: spinning longer makes a busy machine several times slower
         os.environ.setdefault("GOMP_SPINCOUNT", "5000")

@@ -50,7 +50,7 @@ def test_help_shows_the_defaults_that_the_configuration_holds():
 
 def test_help_is_grouped():
     text = piped("sample", "--help").stdout.decode()
-    assert text.index("How characters are drawn:") < text.index("--top-k") < text.index("What is shown:")
+    assert text.index("Sampling:") < text.index("--top-k") < text.index("Output:")
 
 
 def test_help_and_usage_errors_import_nothing_heavy():

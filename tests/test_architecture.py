@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "charnn"
 FLOORS = [
     {"version", "errors", "bundled", "clock"},
-    {"config", "files", "outputs"},
+    {"config", "files", "outputs", "settings"},
     {"data"},
     {"model"},
     {"storage"},

@@ -12,7 +12,7 @@ from helpers import ALPHABET, random_model, written
 from test_app import imported_by
 
 import charnn
-from charnn.config import GRADIENT_LAGS, MEMORY_LONGEST, ModelConfig
+from charnn.config import GradientsConfig, MemoryConfig, ModelConfig
 from charnn.errors import InputError, ModelFileError
 
 CONFIGS = [
@@ -155,9 +155,9 @@ def test_how_many_places_are_averaged(command, name, inspect):
 
 def test_the_defaults_are_the_configurations(paths, capsys):
     [line] = json_lines(in_process(capsys, "inspect", "gradients", paths[0], "--windows", "1", "--json")[0])
-    assert line["lags"][-1] == GRADIENT_LAGS
+    assert line["lags"][-1] == GradientsConfig.lags
     [line] = json_lines(in_process(capsys, "inspect", "memory", paths[0], "--places", "1", "--json")[0])
-    assert line["histories"][-1] == MEMORY_LONGEST
+    assert line["histories"][-1] == MemoryConfig.longest
 
 
 @each_command
@@ -230,7 +230,7 @@ def test_help_lists_the_commands_and_each_has_an_example():
         assert command in text
         ended = piped("inspect", command, "--help")
         assert ended.returncode == 0 and f"Example: charnn inspect {command}" in ended.stdout.decode()
-        assert "What is shown:" in ended.stdout.decode()
+        assert "Output:" in ended.stdout.decode()
 
 
 def test_help_imports_nothing_heavy_and_memory_no_torch(paths, corpus):

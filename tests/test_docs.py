@@ -14,13 +14,14 @@ from cli import environment, piped
 from helpers import random_model, written
 
 from charnn.bundled import bundled_model
-from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainOptions
+from charnn.config import DataConfig, ModelConfig, OptimConfig
 from charnn.data.batches import BatchStream
 from charnn.data.corpus import TokenView
 from charnn.data.vocab import Vocabulary
 from charnn.inference.model import load
 from charnn.model.bidirectional import BidirectionalNetwork
-from charnn.storage.model_file import BOUNDS, MAX_HEADER
+from charnn.settings import settings_of
+from charnn.storage.model_file import MAX_HEADER
 from charnn.training import recipe
 from docs import generate
 
@@ -84,7 +85,7 @@ def test_the_page_on_the_recipe_has_the_figures_that_are_chosen() -> None:
 
 def chosen(vocab_size: int, **options: int) -> ModelConfig:
     inputs = recipe.RecipeInputs(1_000_000, vocab_size, gflops=100.0)
-    return recipe.choose(TrainOptions(minutes=1, **options), DataConfig(), inputs).model  # type: ignore[typeddict-item]
+    return recipe.choose({"minutes": 1, **options}, DataConfig(), inputs).model
 
 
 def test_the_page_on_the_recipe_names_sections_of_the_log() -> None:
@@ -111,9 +112,10 @@ def test_what_a_page_points_to_is_there(path: Path) -> None:
 def test_the_format_has_the_bounds_that_the_loader_has() -> None:
     text = page("file-format.md")
     assert f"at most {MAX_HEADER:,}" in text
-    for name, (low, high) in BOUNDS.items():
-        (within,) = re.findall(rf"^\| `{name}` \|[^|]*\| ([^|]*) \|", text, re.MULTILINE)
-        assert within.startswith(f"{low}") and within.endswith(f"{high:,}")
+    for name, one in settings_of(ModelConfig).items():
+        if one.kind is int:
+            (within,) = re.findall(rf"^\| `{name}` \|[^|]*\| ([^|]*) \|", text, re.MULTILINE)
+            assert within.startswith(f"{one.within.least}") and within.endswith(f"{one.within.most:,}")
 
 
 def logits_of(path: Path, text: str) -> np.ndarray:

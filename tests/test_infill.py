@@ -16,7 +16,7 @@ from charnn.config import FillConfig, ModelConfig
 from charnn.errors import InputError, ModelFileError, UnknownCharacterError
 from charnn.inference import beam
 from charnn.inference.blanks import Gap, blanks_in, joined
-from charnn.inference.infill import Filler, FillOptions
+from charnn.inference.infill import Filler
 from charnn.model.kinds import BACKWARD, FORWARD
 from charnn.storage.directions import directions
 
@@ -103,10 +103,6 @@ def test_each_option_changes_what_it_says(stored):
     assert fill(lookahead=1)[0].log_prob > fill()[0].log_prob
 
 
-def test_options_are_those_of_the_configuration():
-    assert FillOptions.__annotations__.keys() == FillConfig.__dataclass_fields__.keys()
-
-
 @pytest.mark.parametrize(
     ("option", "bad"),
     [
@@ -121,7 +117,7 @@ def test_options_are_those_of_the_configuration():
     ],
 )
 def test_bad_options_are_refused(option, bad):
-    with pytest.raises(InputError, match=r"^--\S+ must be "):
+    with pytest.raises(InputError, match=r"^--\S+ \S+: give a (whole|finite) number"):
         Filler.of(PLAIN).fill("a_b", **{option: bad})
 
 

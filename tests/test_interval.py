@@ -5,6 +5,7 @@ import pytest
 from charnn.errors import InputError
 from charnn.training import interval
 from charnn.training.interval import Interval
+from charnn.training.options import checked_options
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def clock(monkeypatch):
     ],
 )
 def test_parse(text, steps, seconds):
-    parsed = Interval.parse(text, "--save-every")
+    (parsed,) = map(Interval.parse, checked_options({"save_every": text}).values())
     assert (parsed.steps, parsed.seconds) == (steps, seconds)
 
 
@@ -45,7 +46,7 @@ def test_parse(text, steps, seconds):
 )
 def test_nonsense_names_the_option(text):
     with pytest.raises(InputError, match="--sample-every") as caught:
-        Interval.parse(text, "--sample-every")
+        checked_options({"sample_every": text})
     assert "\n" not in str(caught.value)
 
 
@@ -68,6 +69,6 @@ def test_seconds(clock):
 
 
 def test_never(clock):
-    every = Interval.parse("0", "--save-every")
+    every = Interval.parse("0")
     clock.now += 1e9
     assert not every.is_due(10**9)

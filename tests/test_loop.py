@@ -122,7 +122,7 @@ def make(monkeypatch):
             monkeypatch.setattr(module, "time", world)
         deadline = None if budget.minutes is None else 60 * budget.minutes
         planner = Planner(budget, 50, CHARS, val_chars, Clock(0.0), deadline)
-        cadences = [Interval.parse(text, "") for text in (save, sample)]
+        cadences = [Interval.parse(text) for text in (save, sample)]
         for interval in cadences:
             interval.restart(0)
         return Loop(world.new_trainer(), planner, world, world, *cadences)

@@ -12,10 +12,10 @@ import pytest
 from helpers import loaded, random_model, written
 
 import charnn
-from charnn.config import ModelConfig, SampleConfig
+from charnn.config import ModelConfig
 from charnn.errors import InputError, ModelFileError, UnknownCharacterError
 from charnn.inference import model as model_module
-from charnn.inference.model import Model, SampleOptions
+from charnn.inference.model import Model
 from charnn.storage import model_file
 
 CONFIG = ModelConfig(vocab_size=20, hidden=8, layers=2)
@@ -60,10 +60,6 @@ def test_each_option_changes_what_it_says():
     assert MODEL.sample(length=20, seed=1) == plain[:20]
     assert MODEL.sample(length=60, seed=1, stop=(plain[10],)) == plain[: plain.index(plain[10])]
     assert MODEL.sample(length=0) == ""
-
-
-def test_options_are_those_of_the_configuration():
-    assert SampleOptions.__annotations__.keys() == SampleConfig.__dataclass_fields__.keys()
 
 
 def test_streams_never_end_with_length_minus_one():

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from charnn.config import DEFAULT_MINUTES, Budget, DataConfig, ModelConfig, OptimConfig
-from charnn.training.options import check_options
+from charnn.training.options import checked_options
 from charnn.training.recipe import RecipeInputs, choose, choose_budget
 
 PLAY = RecipeInputs(train_chars=1_000_000, vocab_size=65, gflops=100.0)
@@ -115,7 +115,7 @@ def test_everything_chosen_is_sensible(train_chars, minutes, device, vocab_size)
     assert 8 <= optim.seq_length <= 1024
     assert model.input_size <= 1024
     flags = {**flat(config), "minutes": minutes}
-    check_options(
+    checked_options(
         {name: flags[name] for name in ("hidden", "layers", "dropout", "lr", "batch_size", "seq_length")}
     )
 

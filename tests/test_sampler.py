@@ -11,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 from charnn.config import SampleConfig
 from charnn.errors import InputError
 from charnn.inference.sampler import (
-    check_sample_config,
     checked_seed,
     draw,
     fill_noise,
@@ -20,6 +19,7 @@ from charnn.inference.sampler import (
     generator,
     probabilities,
 )
+from charnn.settings import checked, require_valid, settings_of
 
 
 def truncated(logits, config):
@@ -108,7 +108,7 @@ def test_rows_are_truncated_each_on_its_own():
 )
 def test_any_options_give_a_distribution_and_a_draw_from_it(logits, temperature, top_k, top_p, min_p, seed):
     config = SampleConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    check_sample_config(config)
+    require_valid(config, "config")
     shares = probabilities(logits, config)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert (shares >= 0).all()
@@ -164,8 +164,8 @@ def test_generators_are_the_children_of_the_seed():
     ],
 )
 def test_options_out_of_range_are_named(options, message):
-    with pytest.raises(InputError, match=f"^{message} must be "):
-        check_sample_config(SampleConfig(**options))
+    with pytest.raises(InputError, match=f"^{message} .+: give "):
+        checked(settings_of(SampleConfig), options, "sample")
 
 
 def test_a_negative_seed_is_refused():

@@ -6,6 +6,7 @@ and Schmidhuber 1997).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from charnn.config import GRADIENT_LAGS, GRADIENT_WINDOWS
+from charnn.config import GradientsConfig
 from charnn.errors import InputError
 from charnn.inference.encoding import encode
 from charnn.inference.engine import Ids
@@ -22,6 +23,7 @@ from charnn.inference.softmax import Doubles
 from charnn.inference.torch_network import one_thread, trained_network
 from charnn.inference.values import ArrayValue
 from charnn.model.network import Network
+from charnn.settings import checked, settings_of
 
 WARM_UP = 100  # characters read before the first state that is looked at, so that it is a usual one
 BATCH = 16  # windows stepped together
@@ -39,15 +41,16 @@ class GradientNorms(ArrayValue):
     unknown: int
 
 
-def gradient_norms(
-    model: Model, text: str, *, lags: int = GRADIENT_LAGS, windows: int = GRADIENT_WINDOWS
-) -> GradientNorms:
+def gradient_norms(model: Model, text: str, **options: Any) -> GradientNorms:
     """The gradient of one character's loss by earlier hidden states, averaged over windows of `text`.
 
     loss_t = −log p(x_{t+1} | … x_t); h_{t−k} are the hidden states of all layers after character t−k, one vector
     whose Euclidean norm is taken. It is h alone: the LSTM's cell state c_{t−k} is held fixed. The `windows` begin
-    evenly spaced in the text. Computed in float64, with torch. Raises InputError for a text that is too short.
+    evenly spaced in the text. Computed in float64, with torch. Options as GradientsConfig's. Raises
+    InputError for one out of its range, or a text that is too short.
     """
+    config = GradientsConfig(**checked(settings_of(GradientsConfig), options, "inspect gradients"))
+    lags, windows = config.lags, config.windows
     encoded = encode(model.vocabulary, text, "replace", "the text")
     ids = torch.from_numpy(_windows(encoded.ids, lags, windows))
     network = trained_network(model.config, model.weights()).double().requires_grad_(False)
@@ -62,8 +65,6 @@ def gradient_norms(
 def _windows(ids: Ids, lags: int, windows: int) -> NDArray[np.int64]:
     """`windows` stretches of the text, evenly spaced, each with a character to predict after it: (T + 1, N)."""
     length = WARM_UP + 1 + lags + 1
-    if lags < 1 or windows < 1:
-        raise InputError(f"--lags and --windows must be ≥ 1, not {lags} and {windows}")
     if len(ids) < length:
         raise InputError(
             f"the text has {len(ids):,} characters, but {lags:,} lags need {length:,}: "

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from functools import partial
 from math import log
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charnn.config import MEMORY_LONGEST, MEMORY_PLACES
+from charnn.config import MemoryConfig
 from charnn.errors import InputError
 from charnn.inference.encoding import encode
 from charnn.inference.engine import Engine, Ids
@@ -15,6 +16,7 @@ from charnn.inference.model import MAX_BATCH, Model
 from charnn.inference.softmax import Doubles, log_probs_of
 from charnn.inference.thread_pool import in_order
 from charnn.inference.values import ArrayValue
+from charnn.settings import checked, settings_of
 
 Places = NDArray[np.int64]
 
@@ -31,17 +33,16 @@ class MemoryCurve(ArrayValue):
     unknown: int
 
 
-def memory_curve(
-    model: Model, text: str, *, longest: int = MEMORY_LONGEST, places: int = MEMORY_PLACES
-) -> MemoryCurve:
+def memory_curve(model: Model, text: str, **options: Any) -> MemoryCurve:
     """Bits per character at `places` places of `text` when only the k characters before each are read.
 
     The state is zero before those k = 1, 2, 4, … ≤ `longest`. The places are evenly spaced and the same for every k.
-    Raises InputError for a text that is too short.
+    Options as MemoryConfig's. Raises InputError for one out of its range, or a text that is too short.
     """
+    config = MemoryConfig(**checked(settings_of(MemoryConfig), options, "inspect memory"))
     encoded = encode(model.vocabulary, text, "replace", "the text")
-    chosen = _places(len(encoded.ids), longest, places)
-    histories = 1 << np.arange(longest.bit_length())
+    chosen = _places(len(encoded.ids), config.longest, config.places)
+    histories = 1 << np.arange(config.longest.bit_length())
     engine = Engine(model.config, model.weights())
     batches = [chosen[begin : begin + MAX_BATCH] for begin in range(0, len(chosen), MAX_BATCH)]
     work = [(int(history), batch) for history in histories for batch in batches]
@@ -52,8 +53,6 @@ def memory_curve(
 
 def _places(chars: int, longest: int, places: int) -> Places:
     """Where in a text of `chars` characters predictions are scored: each has `longest` characters before it."""
-    if longest < 1 or places < 1:
-        raise InputError(f"--longest and --places must be ≥ 1, not {longest} and {places}")
     if chars <= longest:
         raise InputError(
             f"the text has {chars:,} characters, but a history of {longest:,} needs more: "

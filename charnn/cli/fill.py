@@ -1,19 +1,16 @@
 """`charnn fill`: what may stand in the gaps of a text."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 import typer
 
 from charnn.cli.announce import MODEL_DEFAULT, announced_filler, announced_seed
 from charnn.cli.inputs import STDIN, read_pieces
-from charnn.cli.options import option
-from charnn.config import FillConfig
+from charnn.cli.options import option, setting_option, with_settings
+from charnn.config import OUTPUT, SEARCH, DrawConfig, FillConfig
 from charnn.errors import InputError
-
-DEFAULTS = FillConfig()
-GAPS = "What is filled"
-SEARCH = "How"
-OUTPUT = "What is shown"
+from charnn.settings import configured, settings_of
 
 Text = Annotated[
     str,
@@ -24,7 +21,6 @@ Text = Annotated[
         show_default=False,
     ),
 ]
-MaxLength = Annotated[int, option("--max-length", GAPS, "N", "Characters that a {} has at most.", least=1)]
 Path = Annotated[
     str | None,
     option(
@@ -35,33 +31,10 @@ Path = Annotated[
         default=MODEL_DEFAULT,
     ),
 ]
-Beam = Annotated[
-    int, option("--beam", SEARCH, "N", "Keep the N likeliest candidates at each character.", least=1)
-]
-Lookahead = Annotated[
-    int,
-    option(
-        "--lookahead",
-        SEARCH,
-        "N",
-        "Weigh candidates by N characters of what follows a gap; 0 goes by what precedes it alone.",
-        least=0,
-    ),
-]
-Temperature = Annotated[
-    float,
-    option(
-        "-t --temp --temperature",
-        SEARCH,
-        "F",
-        "Draw the ways to fill at random, no two alike: below 1 safer, above 1 wilder; 0 lists the likeliest.",
-    ),
-]
 Seed = Annotated[
     int | None,
-    option("--seed", SEARCH, "N", "The same seed, the same draw.", default="a fresh one, said", least=0),
+    setting_option(replace(settings_of(DrawConfig)["seed"], panel=SEARCH), "The same seed, the same draw."),
 ]
-Count = Annotated[int, option("-n --num-fills", OUTPUT, "N", "How many ways to fill.", least=1)]
 Json = Annotated[
     bool,
     option(
@@ -74,16 +47,9 @@ Json = Annotated[
 ]
 
 
+@with_settings(FillConfig)
 def fill(
-    text: Text = STDIN,
-    max_length: MaxLength = DEFAULTS.max_length,
-    model: Path = None,
-    beam: Beam = DEFAULTS.beam,
-    lookahead: Lookahead = DEFAULTS.lookahead,
-    temperature: Temperature = DEFAULTS.temperature,
-    seed: Seed = None,
-    num_fills: Count = DEFAULTS.count,
-    as_json: Json = False,
+    text: Text = STDIN, model: Path = None, seed: Seed = None, as_json: Json = False, **options: Any
 ) -> None:
     """Find what may stand in the gaps of a text. In a pipe a line is a probability, a tab, the text.
 
@@ -91,19 +57,12 @@ def fill(
     """
     from charnn.cli.fill_view import note_method, show
 
-    if seed is not None and not temperature:
+    config = configured(FillConfig, options)
+    if seed is not None and not config.temperature:
         raise InputError("--seed decides what is drawn at random; give --temp too")
     if text == STDIN:
         text = "".join(read_pieces(STDIN)).removesuffix("\n")
     filler = announced_filler(model)
-    found = filler.fill(
-        text,
-        count=num_fills,
-        max_length=max_length,
-        temperature=temperature,
-        beam=beam,
-        lookahead=lookahead,
-        seed=announced_seed(seed) if temperature else None,
-    )
-    note_method(filler.is_bidirectional, lookahead)
+    found = filler.fill(text, seed=announced_seed(seed) if config.temperature else None, **options)
+    note_method(filler.is_bidirectional, config.lookahead)
     show(found, as_json=as_json)

@@ -1,15 +1,12 @@
 """`charnn inspect`: how far back a network learns, and how far back it remembers."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from charnn.cli.announce import MODEL_DEFAULT
-from charnn.cli.options import CommandGroup, GroupedCommand, option
-from charnn.config import GRADIENT_LAGS, GRADIENT_WINDOWS, MEMORY_LONGEST, MEMORY_PLACES
-
-WHAT = "What is looked at"
-OUTPUT = "What is shown"
+from charnn.cli.options import CommandGroup, GroupedCommand, option, with_settings
+from charnn.config import ANALYSIS, OUTPUT, GradientsConfig, MemoryConfig
 
 inspect = typer.Typer(
     cls=CommandGroup,
@@ -31,21 +28,11 @@ Corpus = Annotated[
     str | None,
     option(
         "--corpus",
-        WHAT,
+        ANALYSIS,
         "CORPUS",
         "A text, as for training; the end of it that training keeps for validation is read.",
         default="the bundled play",
     ),
-]
-Lags = Annotated[int, option("--lags", WHAT, "N", "The furthest lag, in characters.", least=1)]
-Windows = Annotated[
-    int, option("--windows", WHAT, "N", "Places of the text that the norms are averaged over.", least=1)
-]
-Longest = Annotated[
-    int, option("--longest", WHAT, "N", "The longest history: 1, 2, 4, … up to N characters.", least=1)
-]
-Places = Annotated[
-    int, option("--places", WHAT, "N", "Places of the text that the loss is averaged over.", least=1)
 ]
 Json = Annotated[
     bool, option("--json", OUTPUT, None, "One JSON object a model and line, with the whole curve.")
@@ -59,14 +46,14 @@ Png = Annotated[
 
 
 @inspect.command(cls=GroupedCommand)
+@with_settings(GradientsConfig)
 def gradients(
     models: Models = None,
     corpus: Corpus = None,
-    lags: Lags = GRADIENT_LAGS,
-    windows: Windows = GRADIENT_WINDOWS,
     as_json: Json = False,
     svg: Svg = None,
     png: Png = None,
+    **options: Any,
 ) -> None:
     """Show how far back a loss is felt. Its gradient vanishes where a network can't learn from what is that far back.
 
@@ -81,20 +68,20 @@ def gradients(
     inspected, text = subject(models or [], corpus)
     from charnn.analysis.gradients import gradient_norms  # torch
 
-    found = [gradient_norms(model, text, lags=lags, windows=windows) for model in inspected]
+    found = [gradient_norms(model, text, **options) for model in inspected]
     curves = zip(inspected, found, strict=True)
     show(GRADIENTS, [Finding(model, f.lags, f.norms, f.unknown) for model, f in curves], output)
 
 
 @inspect.command(cls=GroupedCommand)
+@with_settings(MemoryConfig)
 def memory(
     models: Models = None,
     corpus: Corpus = None,
-    longest: Longest = MEMORY_LONGEST,
-    places: Places = MEMORY_PLACES,
     as_json: Json = False,
     svg: Svg = None,
     png: Png = None,
+    **options: Any,
 ) -> None:
     """Show how much context a model uses. Where more of it helps no more, the network remembers no further.
 
@@ -108,6 +95,6 @@ def memory(
 
     output = Output(as_json, svg, png)
     inspected, text = subject(models or [], corpus)
-    found = [memory_curve(model, text, longest=longest, places=places) for model in inspected]
+    found = [memory_curve(model, text, **options) for model in inspected]
     curves = zip(inspected, found, strict=True)
     show(MEMORY, [Finding(model, f.histories, f.bits_per_char, f.unknown) for model, f in curves], output)

@@ -2,39 +2,37 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, repeat
 from math import nan
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from charnn.cli.announce import MODEL_DEFAULT, announced_model, announced_seed
 from charnn.cli.inputs import read_pieces
-from charnn.cli.options import option
-from charnn.config import SampleConfig
+from charnn.cli.options import option, setting_option, with_settings
+from charnn.config import OUTPUT, PROMPT, DrawConfig, SampleConfig
 from charnn.errors import InputError
+from charnn.settings import configured, settings_of
 
 if TYPE_CHECKING:
     from charnn.data.cache import EncodedText
     from charnn.inference.generate import Sample
-    from charnn.inference.model import Model, SampleOptions
+    from charnn.inference.model import Model
     from charnn.inference.stopping import Token
 
-DEFAULTS = SampleConfig()
-START = "Where to start and to end"
-DRAWING = "How characters are drawn"
-OUTPUT = "What is shown"
+SETTINGS = settings_of(SampleConfig)
 
 
 @dataclass(frozen=True)
 class Request:
-    """`count` samples after `prompt` with each of `options`, each the best of `best_of`.
+    """`count` samples after `prompt` with each of `configs`, each the best of `best_of`.
 
     With a `corpus`, what each copied from it is said too.
     """
 
     model: "Model"
     prompt: str
-    options: tuple["SampleOptions", ...]
+    configs: tuple[SampleConfig, ...]
     count: int
     best_of: int
     seed: int
@@ -42,7 +40,7 @@ class Request:
 
     @property
     def total(self) -> int:
-        return len(self.options) * self.count
+        return len(self.configs) * self.count
 
     @property
     def is_streamed(self) -> bool:
@@ -52,66 +50,36 @@ class Request:
     def samples(self) -> Iterator["Sample"]:
         """All of them, numbered; every option is checked before the first is made."""
         groups = [
-            self.model.sample_many(self.count, self.prompt, seed=self.seed, best_of=self.best_of, **options)
-            for options in self.options
+            self.model.sample_many(
+                self.count, self.prompt, seed=self.seed, best_of=self.best_of, **asdict(config)
+            )
+            for config in self.configs
         ]
         return (replace(one, index=index) for index, one in enumerate(chain.from_iterable(groups)))
 
     def streams(self, *, scored: bool) -> list[Iterator["Token"]]:
-        """The characters of one sample for each of `options`, with their log-probabilities only if `scored`."""
+        """The characters of one sample for each of `configs`, with their log-probabilities only if `scored`."""
         if scored:
-            return [self.model.stream_scored(self.prompt, seed=self.seed, **each) for each in self.options]
-        streams = [self.model.stream(self.prompt, seed=self.seed, **each) for each in self.options]
+            return [
+                self.model.stream_scored(self.prompt, seed=self.seed, **asdict(one)) for one in self.configs
+            ]
+        streams = [self.model.stream(self.prompt, seed=self.seed, **asdict(one)) for one in self.configs]
         return [zip(stream, repeat(nan), strict=False) for stream in streams]
 
 
 Path = Annotated[
     str | None,
-    option("-m --model", START, "PATH", "A .safetensors file or a run's folder.", default=MODEL_DEFAULT),
+    option("-m --model", PROMPT, "PATH", "A .safetensors file or a run's folder.", default=MODEL_DEFAULT),
 ]
-Prompt = Annotated[str | None, option("-p --prompt --prime", START, "TEXT", "Text to start from.")]
+Prompt = Annotated[str | None, option("-p --prompt --prime", PROMPT, "TEXT", "Text to start from.")]
 PromptFile = Annotated[
-    str | None, option("--prompt-file", START, "FILE", "Start from a file's text; - is standard input.")
-]
-Length = Annotated[
-    int,
-    option("-l --length", START, "N", "Characters to generate, the prompt not counted; -1 never ends."),
-]
-Lines = Annotated[int | None, option("--lines", START, "N", "End after N lines.", least=1)]
-Stop = Annotated[
-    list[str] | None, option("--stop", START, "TEXT", "End before this text; repeat it for more texts.")
+    str | None, option("--prompt-file", PROMPT, "FILE", "Start from a file's text; - is standard input.")
 ]
 Temperatures = Annotated[
     list[float] | None,
-    option(
-        "-t --temp --temperature",
-        DRAWING,
-        "F",
-        "Below 1 safer, above 1 wilder, 0 always the likeliest; repeat it for a sample at each.",
-        default=str(DEFAULTS.temperature),
+    setting_option(
+        SETTINGS["temperature"], f"{SETTINGS['temperature'].help} Repeat it for a sample at each."
     ),
-]
-TopK = Annotated[int, option("--top-k", DRAWING, "N", "Draw only from the N likeliest characters; 0 is off.")]
-TopP = Annotated[
-    float,
-    option(
-        "--top-p", DRAWING, "F", "Then only from the fewest that together have this probability; 1 is off."
-    ),
-]
-MinP = Annotated[
-    float,
-    option(
-        "--min-p", DRAWING, "F", "Then only from those at least F times as likely as the likeliest; 0 is off."
-    ),
-]
-Seed = Annotated[
-    int | None,
-    option("--seed", DRAWING, "N", "The same seed, the same text.", default="a fresh one, said", least=0),
-]
-Count = Annotated[int, option("-n --num-samples", OUTPUT, "N", "How many samples.", least=1)]
-BestOf = Annotated[
-    int,
-    option("--best-of", OUTPUT, "N", "Keep the likeliest per character of every N drawn.", least=1),
 ]
 Novelty = Annotated[
     list[str] | None,
@@ -142,7 +110,7 @@ Interactive = Annotated[
     bool,
     option(
         "-i --interactive",
-        START,
+        PROMPT,
         None,
         "Type one beginning after another and see each continued; Tab shows the likeliest next characters, "
         "Ctrl-D ends.",
@@ -150,25 +118,18 @@ Interactive = Annotated[
 ]
 
 
+@with_settings(SampleConfig, DrawConfig)
 def sample(
     model: Path = None,
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
-    length: Length = DEFAULTS.length,
-    lines: Lines = None,
-    stop: Stop = None,
     temperature: Temperatures = None,
-    top_k: TopK = DEFAULTS.top_k,
-    top_p: TopP = DEFAULTS.top_p,
-    min_p: MinP = DEFAULTS.min_p,
-    seed: Seed = None,
-    num_samples: Count = 1,
-    best_of: BestOf = 1,
     novelty: Novelty = None,
     no_echo: NoEcho = False,
     color: Colour = False,
     as_json: Json = False,
     interactive: Interactive = False,
+    **options: Any,
 ) -> None:
     """Write new text, character by character as it is made.
 
@@ -176,24 +137,19 @@ def sample(
     """
     from charnn.cli.sample_view import print_json, print_texts
 
+    drawn, base = configured(DrawConfig, options), configured(SampleConfig, options)
     _refuse_misfits(
         interactive=interactive,
         as_json=as_json,
-        measured_endlessly=bool(novelty) and length < 0 and not lines,
+        measured_endlessly=bool(novelty) and base.length < 0 and not base.lines,
     )
     start = _start(prompt, prompt_file)
     network = announced_model(model)
-    shared: SampleOptions = {
-        "length": length,
-        "lines": lines,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-        "stop": stop or (),
-    }
-    options = tuple(shared | {"temperature": degree} for degree in temperature or [DEFAULTS.temperature])
+    degrees = [SETTINGS["temperature"].require(degree) for degree in temperature or [base.temperature]]
+    configs = tuple(replace(base, temperature=degree) for degree in degrees)
     corpus = _corpus(novelty) if novelty else None
-    request = Request(network, start, options, num_samples, best_of, announced_seed(seed), corpus)
+    seed = announced_seed(drawn.seed)
+    request = Request(network, start, configs, drawn.num_samples, drawn.best_of, seed, corpus)
     if interactive:
         from charnn.cli.interactive import converse
 

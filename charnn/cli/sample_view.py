@@ -72,7 +72,7 @@ def _heading(request: "Request", number: int, sample: "Sample | None" = None) ->
     """What stderr says above a sample: nothing above a single one, unless it was chosen."""
     parts = []
     if request.total > 1:
-        temperature = request.options[number // request.count]["temperature"]
+        temperature = request.configs[number // request.count].temperature
         parts.append(f"sample {number + 1} of {request.total}, temperature {temperature:g}")
     if sample is not None and request.best_of > 1:
         bits = "empty" if sample.bits_per_char is None else f"{sample.bits_per_char:.4f} bits per character"

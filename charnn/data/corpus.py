@@ -16,6 +16,7 @@ from charnn.data.cache import EncodedText, open_encoded
 from charnn.data.encode import Progress, encode_text
 from charnn.data.vocab import UNKNOWN_ID, Vocabulary, choose_vocabulary
 from charnn.errors import CorpusError, InputError
+from charnn.settings import settings_of
 
 _RESIDENT_BYTES = 64 << 20  # a larger map's pages are given back after each reading
 _DEFAULT_FRACTION = 0.1
@@ -105,10 +106,9 @@ def open_corpus(
 
 
 def _check_options(data: DataConfig) -> None:
-    if data.val_fraction is not None and not 0 <= data.val_fraction < 1:
-        raise InputError(f"--val-fraction {data.val_fraction}: give a number from 0 up to, not including, 1")
-    if data.max_vocab is not None and data.max_vocab < 2:
-        raise InputError(f"--max-vocab {data.max_vocab}: give at least 2, one character and the unknown one")
+    for name, one in settings_of(DataConfig).items():
+        if (value := getattr(data, name)) is not None:
+            one.require(value)
     if data.val == "-" and "-" in data.sources:
         raise InputError("standard input can't be both the corpus and --val; give one of them as a file")
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, get_args
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charnn.config import Errors
+from charnn.config import DataConfig, Errors
 from charnn.data.addresses import without_secrets
 from charnn.data.cache import (
     ID_TYPES,
@@ -30,6 +30,7 @@ from charnn.data.streams import Tally
 from charnn.data.utf8 import read_text
 from charnn.data.vocab import code_points
 from charnn.errors import InputError
+from charnn.settings import settings_of
 
 CHUNK = 1 << 18  # bytes; larger ones leave the processor's cache
 CODE_POINTS = 0x110000
@@ -74,8 +75,7 @@ def encode_text(
 
 
 def _check_options(separator: str, errors: str) -> None:
-    if errors not in get_args(Errors):
-        raise InputError(f"--errors {errors}: give one of {', '.join(get_args(Errors))}")
+    settings_of(DataConfig)["errors"].require(errors)
     try:
         separator.encode()
     except UnicodeEncodeError:

@@ -5,34 +5,21 @@ bidirectional model's two halves propose from either side, and a fill weighs the
 """
 
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any
 
 import numpy as np
 
 from charnn.config import FillConfig, ModelConfig
 from charnn.data.vocab import Vocabulary
-from charnn.errors import InputError
 from charnn.inference.blanks import GAP, Blanks, Fills, blanks_in, joined, mirrored
 from charnn.inference.directional import DirectionalModel
 from charnn.inference.encoding import encode
 from charnn.inference.sampler import checked_seed, fill_noise, generator
 from charnn.inference.softmax import Doubles, probabilities_of
+from charnn.settings import checked, settings_of
 from charnn.storage.directions import directions
 from charnn.storage.model_file import ModelFile, model_path, read_model
-
-LONGEST = 64  # characters of a gap of unknown length at most: candidates of all lengths are held at once
-
-
-class FillOptions(TypedDict, total=False):
-    """How gaps are filled; the defaults are `charnn.config.FillConfig`'s."""
-
-    count: int
-    max_length: int
-    temperature: float
-    beam: int
-    lookahead: int
 
 
 @dataclass(frozen=True)
@@ -73,15 +60,14 @@ class Filler:
     def is_bidirectional(self) -> bool:
         return self._backward is not None
 
-    def fill(self, text: str, *, seed: int | None = None, **options: Unpack[FillOptions]) -> list[Filled]:
+    def fill(self, text: str, *, seed: int | None = None, **options: Any) -> list[Filled]:
         """The likeliest `count` ways to fill the gaps of `text`, or as many as were found; the likeliest first.
 
         A run of underscores is a gap of that many characters, {} one of 1 to `max_length`; no fill holds a newline. The
         text stands between two newlines. At a `temperature` above 0 the ways are drawn instead, no two alike: one seed,
         one draw. Raises InputError for a text without a gap or an option out of its range, UnknownCharacterError.
         """
-        config = FillConfig(**options)
-        _check(config)
+        config = FillConfig(**checked(settings_of(FillConfig), options, "fill"))
         blanks = blanks_in(text, config.max_length)
         _refuse_unknown(self.vocabulary, text)
         found = self._weighed(blanks, config)
@@ -112,25 +98,6 @@ def load_filler(path: str | Path) -> Filler:
     """
     file = model_path(Path(path))
     return Filler.of(read_model(file), file)
-
-
-def _check(config: FillConfig) -> None:
-    """Raise InputError, naming the option and its range, for a value that makes no sense."""
-    checks = [
-        (config.count >= 1, "num-fills", "≥ 1", config.count),
-        (1 <= config.max_length <= LONGEST, "max-length", f"from 1 to {LONGEST}", config.max_length),
-        (
-            isfinite(config.temperature) and config.temperature >= 0,
-            "temp",
-            "finite and ≥ 0",
-            config.temperature,
-        ),
-        (config.beam >= 1, "beam", "≥ 1", config.beam),
-        (config.lookahead >= 0, "lookahead", "≥ 0", config.lookahead),
-    ]
-    for passed, option, allowed, value in checks:
-        if not passed:
-            raise InputError(f"--{option} must be {allowed}, not {value}")
 
 
 def _refuse_unknown(vocabulary: Vocabulary, text: str) -> None:

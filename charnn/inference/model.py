@@ -6,18 +6,18 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypedDict, Unpack
+from typing import Any
 
 import numpy as np
 
-from charnn.config import ModelConfig, SampleConfig
+from charnn.config import DrawConfig, ModelConfig, SampleConfig
 from charnn.data.vocab import UNKNOWN_GLYPH, Vocabulary
 from charnn.errors import InputError, ModelFileError
 from charnn.inference.cells import Array
 from charnn.inference.encoding import Unknown, encode, state_after
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.generate import Sample, Streams, best_of_each, generate, samples_of
-from charnn.inference.sampler import check_sample_config, checked_seed, generator
+from charnn.inference.sampler import checked_seed, generator
 from charnn.inference.scorer import Scorer
 from charnn.inference.scores import Score
 from charnn.inference.softmax import Doubles, probabilities_of
@@ -25,6 +25,7 @@ from charnn.inference.stopping import ENDLESS, Stopping, Token
 from charnn.inference.thread_pool import in_order
 from charnn.inference.values import ArrayValue
 from charnn.model.kinds import kind_of
+from charnn.settings import checked, settings_of
 from charnn.storage.model_file import ModelFile, model_path, read_model
 
 MAX_BATCH = 128  # samples stepped at once, by one thread
@@ -44,18 +45,6 @@ class Distribution(ArrayValue):
         """The `count` likeliest characters and their probabilities, likeliest first."""
         order = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(self.characters[i], float(self.probabilities[i])) for i in order]
-
-
-class SampleOptions(TypedDict, total=False):
-    """How characters are drawn; the defaults are `charnn.config.SampleConfig`'s."""
-
-    length: int
-    lines: int | None
-    temperature: float
-    top_k: int
-    top_p: float
-    min_p: float
-    stop: str | tuple[str, ...] | list[str]
 
 
 @dataclass(frozen=True)
@@ -114,21 +103,17 @@ class Model:
         """Itself: nothing can change it."""
         return self
 
-    def sample(self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]) -> str:
+    def sample(self, prompt: str = "", *, seed: int | None = None, **options: Any) -> str:
         """New text after `prompt`, without it. Options as SampleConfig's; one seed gives one text."""
         config = _sample_config(options, endless=False)
         return "".join(character for character, _ in self._tokens(prompt, config, seed, scored=False))
 
-    def stream(
-        self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]
-    ) -> Iterator[str]:
+    def stream(self, prompt: str = "", *, seed: int | None = None, **options: Any) -> Iterator[str]:
         """The characters that `sample` would return, as they are made. `length` −1 never ends."""
         tokens = self._tokens(prompt, _sample_config(options), seed, scored=False)
         return (character for character, _ in tokens)
 
-    def stream_scored(
-        self, prompt: str = "", *, seed: int | None = None, **options: Unpack[SampleOptions]
-    ) -> Iterator[Token]:
+    def stream_scored(self, prompt: str = "", *, seed: int | None = None, **options: Any) -> Iterator[Token]:
         """As `stream`, each character with its log-probability (natural log, untempered and untruncated)."""
         return self._tokens(prompt, _sample_config(options), seed, scored=True)
 
@@ -139,15 +124,15 @@ class Model:
         *,
         seed: int | None = None,
         best_of: int = 1,
-        **options: Unpack[SampleOptions],
+        **options: Any,
     ) -> Iterator[Sample]:
         """`count` samples in order, many stepped together, on all cores. A single one is what `sample` returns.
 
         Each is the likeliest per character of `best_of` that were drawn.
         """
         config = _sample_config(options, endless=False)
-        _check_least("num-samples", count, 1)
-        _check_least("best-of", best_of, 1)
+        drawing = settings_of(DrawConfig)
+        count, best_of = drawing["num_samples"].require(count), drawing["best_of"].require(best_of)
         samples = self._samples(count * best_of, prompt, config, checked_seed(seed))
         return samples if best_of == 1 else best_of_each(samples, best_of)
 
@@ -264,23 +249,21 @@ def load(path: str | Path) -> Model:
     return Model.of(stored, file)
 
 
-def _sample_config(options: SampleOptions, *, endless: bool = True) -> SampleConfig:
-    """The options as a checked configuration; a string for `stop` is one."""
-    stop = options.get("stop", ())
-    named: dict[str, Any] = {**options, "stop": (stop,) if isinstance(stop, str) else tuple(stop)}
-    config = SampleConfig(**named)
-    check_sample_config(config)
+def _sample_config(options: Mapping[str, Any], *, endless: bool = True) -> SampleConfig:
+    """The options as a checked configuration; None where that is the default stands for it."""
+    settings = settings_of(SampleConfig)
+    given = {
+        name: value
+        for name, value in options.items()
+        if not (value is None and name in settings and settings[name].is_optional)
+    }
+    config = SampleConfig(**checked(settings, given, "sample"))
     may_end = config.length != ENDLESS or config.lines is not None or config.stop
     if not may_end and not endless:
         raise InputError(
             "--length −1 never ends: stream a single sample, or give a length, lines or a stop string"
         )
     return config
-
-
-def _check_least(option: str, value: int, least: int) -> None:
-    if value < least:
-        raise InputError(f"--{option} must be ≥ {least}, not {value}")
 
 
 def _itself(stored: ModelFile) -> ModelFile:

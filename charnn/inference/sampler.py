@@ -7,16 +7,14 @@ The greatest of logits plus temperature times Gumbel noise is a draw from softma
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charnn.config import SampleConfig
-from charnn.errors import InputError
+from charnn.config import DrawConfig, SampleConfig
 from charnn.inference.cells import Array
 from charnn.inference.softmax import Doubles, probabilities_of
-from charnn.inference.stopping import ENDLESS
+from charnn.settings import settings_of
 
 Filter = Callable[[Array], Array]
 """Logits (B, V) → logits, −∞ for what is not to be drawn."""
@@ -25,39 +23,15 @@ MAX_TEMPERATURE = 1e300  # as good as infinite, and its products are finite
 MAX_SHARPNESS = 1e200  # 1/temperature at most: its products with differences of logits are finite
 
 
-def check_sample_config(config: SampleConfig) -> None:
-    """Raise InputError, naming the option and its range, for a value that makes no sense."""
-    checks = [
-        (config.length >= ENDLESS, "length", "−1 (endless) or more", config.length),
-        (config.lines is None or config.lines >= 1, "lines", "≥ 1", config.lines),
-        (
-            isfinite(config.temperature) and config.temperature >= 0,
-            "temp",
-            "finite and ≥ 0",
-            config.temperature,
-        ),
-        (config.top_k >= 0, "top-k", "≥ 0", config.top_k),
-        (0 < config.top_p <= 1, "top-p", "in (0, 1]", config.top_p),
-        (0 <= config.min_p < 1, "min-p", "in [0, 1)", config.min_p),
-        (all(config.stop), "stop", "at least one character", '""'),
-    ]
-    for passed, option, allowed, value in checks:
-        if not passed:
-            raise InputError(f"--{option} must be {allowed}, not {value}")
-
-
 def fresh_seed() -> int:
     """A seed that nobody chose."""
     return secrets.randbits(32)
 
 
 def checked_seed(seed: int | None) -> int:
-    """The seed, or a fresh one for None. Raises InputError for a negative one."""
-    if seed is None:
-        return fresh_seed()
-    if seed < 0:
-        raise InputError(f"--seed must be ≥ 0, not {seed}")
-    return seed
+    """The seed, or a fresh one for None. Raises InputError for one out of its range."""
+    chosen: int = fresh_seed() if seed is None else settings_of(DrawConfig)["seed"].require(seed)
+    return chosen
 
 
 def generator(seed: int, index: int) -> np.random.Generator:

@@ -11,7 +11,7 @@ import errno
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,12 +21,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as format_tensors
 
-from charnn.config import CELLS, KINDS, NONLINEARITIES, ModelConfig, to_json
+from charnn.config import ModelConfig, to_json
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, ModelFileError
 from charnn.files import open_regular, write_atomically
 from charnn.model.kinds import parameter_count, weight_shapes, with_kind
 from charnn.model.shapes import inconsistency
+from charnn.settings import require_stored, settings_of
 from charnn.storage.strict_json import parse_json
 
 FORMAT = 1
@@ -37,16 +38,6 @@ TABLE = "ngrams.weight"
 _HALF_EXPONENT = 0x7C00  # all of its bits set: infinite or NaN
 MAX_WEIGHT = 1e6  # no network that works comes near; with it no product of a step can overflow
 DTYPES = {4: "F32", 2: "F16"}  # bytes of a number: its name in the header
-BOUNDS = {
-    "vocab_size": (1, 0x110000),
-    "layers": (1, 64),
-    "hidden": (1, 1 << 16),
-    "embedding": (0, 1 << 16),
-    "ngrams": (0, 16),
-    "ngram_rows": (0, 1 << 24),
-}
-SHARES = ("dropout", "ngram_dropout")
-CHOICES = {"kind": KINDS, "cell": CELLS, "nonlinearity": NONLINEARITIES}
 MACHINE_FAULTS = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
@@ -157,23 +148,14 @@ def _metadata(header: dict[str, Any]) -> dict[str, Any]:
 
 def parse_model_config(values: dict[str, Any]) -> ModelConfig:
     """The configuration, every value within bounds. Raises ValueError naming what isn't."""
-    values = with_kind(values)
-    names = {field.name for field in fields(ModelConfig)}
-    if strange := sorted(values.keys() - names):
+    values, known = with_kind(values), settings_of(ModelConfig)
+    if strange := sorted(values.keys() - known.keys()):
         raise ValueError(f"its configuration has an unknown setting {strange[0]!r}; try a newer charnn")
-    for name, (low, high) in BOUNDS.items():
-        if name in values and not (type(values[name]) is int and low <= values[name] <= high):
-            raise ValueError(f"its {name} is {values[name]!r}, not a whole number from {low} to {high}")
-    for name, allowed in CHOICES.items():
-        if name in values and values[name] not in allowed:
-            raise ValueError(f"its {name} is {values[name]!r}, not one of {', '.join(allowed)}")
-    for name in SHARES:
-        share = values.get(name, 0.0)
-        if type(share) not in (int, float) or not 0 <= share < 1:
-            raise ValueError(f"its {name} is {share!r}, not a number in [0, 1)")
     if "vocab_size" not in values:
         raise ValueError("its configuration has no vocab_size")
-    config = ModelConfig(**values)
+    config = ModelConfig(
+        **{name: require_stored(known[name], value, f"its {name}") for name, value in values.items()}
+    )
     if reason := inconsistency(config):
         raise ValueError(f"its configuration contradicts itself: {reason}")
     return config

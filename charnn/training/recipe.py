@@ -3,7 +3,7 @@
 The figures behind the rules are in benchmarks/LOG.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, log2
 
 from charnn.config import (
@@ -16,6 +16,7 @@ from charnn.config import (
     TrainOptions,
 )
 from charnn.model.kinds import kind_for, traits_of
+from charnn.settings import configured
 
 LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
 KERNEL_SHARE = 0.55  # of the rate of plain matrix products that a whole step reaches
@@ -39,28 +40,26 @@ def choose(options: TrainOptions, data: DataConfig, inputs: RecipeInputs) -> Tra
     budget = choose_budget(options)
     reach = _affordable_chars(options, budget, inputs)
     model = _choose_model(options, inputs, reach)
-    return TrainConfig(
+    config = configured(
+        TrainConfig,
+        options,
         model=model,
         data=data,
         optim=_choose_optim(options, model, inputs),
         budget=budget,
-        seed=options.get("seed", TrainConfig.seed),
-        device=inputs.device,
-        precision=options.get("precision", TrainConfig.precision),
-        threads=options.get("threads"),
-        init_from=options.get("init_from"),
     )
+    return replace(config, device=inputs.device)
 
 
 def choose_budget(options: TrainOptions) -> Budget:
-    given = Budget(options.get("minutes"), options.get("steps"), options.get("epochs"))
+    given = configured(Budget, options)
     return Budget(minutes=DEFAULT_MINUTES) if given == Budget() else given
 
 
 def _affordable_chars(options: TrainOptions, budget: Budget, inputs: RecipeInputs) -> float:
     """How many characters the run will read, roughly: what size, dropout and rate depend on."""
-    optim = OptimConfig()
-    window = options.get("batch_size", optim.batch_size) * options.get("seq_length", optim.seq_length)
+    optim = configured(OptimConfig, options)
+    window = optim.batch_size * optim.seq_length
     chars = inf
     if budget.steps is not None:
         chars = min(chars, budget.steps * window)
@@ -83,19 +82,17 @@ def _chars_in(seconds: float, inputs: RecipeInputs, networks: int) -> float:
 
 def _choose_model(options: TrainOptions, inputs: RecipeInputs, chars: float) -> ModelConfig:
     ngrams = options.get("ngrams", _ngrams_for(options))
-    default_embedding = NGRAM_EMBEDDING if ngrams else 128 if inputs.vocab_size > LARGE_VOCABULARY else 0
     epochs = chars / inputs.train_chars
-    return ModelConfig(
+    return configured(
+        ModelConfig,
+        options,
         vocab_size=inputs.vocab_size,
-        cell=options.get("cell", ModelConfig.cell),
-        nonlinearity=options.get("nonlinearity", ModelConfig.nonlinearity),
-        layers=options.get("layers", ModelConfig.layers),
-        hidden=options.get("hidden", _hidden_for(chars)),
-        embedding=options.get("embedding", default_embedding),
+        hidden=_hidden_for(chars),
+        embedding=NGRAM_EMBEDDING if ngrams else 128 if inputs.vocab_size > LARGE_VOCABULARY else 0,
         ngrams=ngrams,
-        ngram_rows=options.get("ngram_rows", _rows_for(inputs.train_chars) if ngrams else 0),
-        ngram_dropout=options.get("ngram_dropout", _ngram_dropout_for(epochs) if ngrams else 0.0),
-        dropout=options.get("dropout", _dropout_for(epochs)),
+        ngram_rows=_rows_for(inputs.train_chars) if ngrams else 0,
+        ngram_dropout=_ngram_dropout_for(epochs) if ngrams else 0.0,
+        dropout=_dropout_for(epochs),
         kind=kind_for(options),
     )
 
@@ -130,16 +127,8 @@ def _dropout_for(epochs: float) -> float:
 
 
 def _choose_optim(options: TrainOptions, model: ModelConfig, inputs: RecipeInputs) -> OptimConfig:
-    default = OptimConfig()
-    on_gpu = inputs.device != "cpu"
-    return OptimConfig(
-        batch_size=options.get("batch_size", 64 if on_gpu else default.batch_size),
-        seq_length=options.get("seq_length", 128 if on_gpu else default.seq_length),
-        lr=options.get("lr", _lr_for(model)),
-        clip=options.get("clip", default.clip),
-        weight_decay=options.get("weight_decay", default.weight_decay),
-        beta1=_beta1_for(model),
-    )
+    window = {} if inputs.device == "cpu" else {"batch_size": 64, "seq_length": 128}
+    return configured(OptimConfig, options, lr=_lr_for(model), beta1=_beta1_for(model), **window)
 
 
 def _lr_for(model: ModelConfig) -> float:

@@ -2,23 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from charnn.config import Budget, TrainConfig, TrainOptions
+from charnn.config import TRAIN_SETTINGS, Budget, TrainConfig, TrainOptions
 from charnn.data.batches import fit
 from charnn.data.corpus import Corpus
 from charnn.errors import InputError, ModelFileError
 from charnn.model.kinds import kind_options
+from charnn.settings import AUTOMATIC, require_valid, settings_of
 from charnn.storage.checkpoints import Checkpoint, unusable
-from charnn.training.options import check_options, option_name
 from charnn.training.trainer import Trainer
-
-_BUDGETS = ("minutes", "steps", "epochs")
-_MAY_CHANGE = ("out", "resume", "overwrite", "device", "threads", "save_every", "keep", "sample_every")
-_SHAPES_NO_RUN = ("out", "resume", "overwrite", "save_every", "keep", "sample_every")
 
 
 class Resumption(Enum):
@@ -46,71 +42,63 @@ def resumption(checkpoint: Checkpoint | None, budget: Budget) -> Resumption:
 def continued_config(config: TrainConfig, sources: tuple[str, ...], options: TrainOptions) -> TrainConfig:
     """The run's configuration with a larger budget, if one is given.
 
-    Raises InputError naming what would change the run.
+    What a setting's `on_resume` says decides. Raises InputError naming what would change the run.
     """
     if sources and sources != config.data.sources:
         raise InputError(
             f"this run was trained on {', '.join(config.data.sources)}; leave CORPUS out to go on with it"
         )
-    for name, value in options.items():
-        if name not in _MAY_CHANGE and name not in _BUDGETS:
-            _require_same(name, value, setting(config, name))
+    for name, given in options.items():
+        if TRAIN_SETTINGS[name].on_resume == "fixed":
+            _require_same(name, given, value_of(config, name))
     budget = _continued_budget(config.budget, options)
-    threads, device = options.get("threads", config.threads), options.get("device", config.device)
-    return replace(config, budget=budget, threads=threads, device=device)
+    free = {
+        name: options[name]
+        for name, one in settings_of(TrainConfig).items()
+        if one.on_resume == "free" and name in options
+    }
+    return replace(config, budget=budget, **free)
 
 
 def _continued_budget(old: Budget, options: TrainOptions) -> Budget:
-    changes: dict[str, Any] = {}
-    for name in _BUDGETS:
-        if name not in options:
-            continue
-        given, had = options[name], getattr(old, name)  # type: ignore[literal-required]
+    given = {name: options[name] for name in settings_of(Budget) if name in options}
+    for name, value in given.items():
+        option, had = TRAIN_SETTINGS[name].option, getattr(old, name)
         if had is None:
-            raise InputError(
-                f"{option_name(name)} {given} would change this run, whose budget is {_shown(old)}"
-            )
-        if given < had:
-            raise InputError(
-                f"{option_name(name)} {given} is less than this run's {had:g}; give as much or more"
-            )
-        changes[name] = given
-    return replace(old, **changes)
+            raise InputError(f"{option} {value:g} would change this run, whose budget is {_shown(old)}")
+        if value < had:
+            raise InputError(f"{option} {value:g} is less than this run's {had:g}; give as much or more")
+    return replace(old, **given)
 
 
 def _shown(budget: Budget) -> str:
-    return ", ".join(f"{option_name(n)} {v:g}" for n in _BUDGETS if (v := getattr(budget, n)) is not None)
+    bounds = {TRAIN_SETTINGS[name].option: value for name, value in vars(budget).items() if value is not None}
+    return ", ".join(f"{option} {value:g}" for option, value in bounds.items())
 
 
-def setting(config: TrainConfig, name: str) -> Any:
-    """What a run has for the option called `name`. Raises InputError for an option that shapes no run."""
-    if name in (of_kind := kind_options(config.model.kind)):
-        return of_kind[name]
-    for section in (config, config.model, config.optim, config.data, config.budget):
-        if hasattr(section, name):
-            return getattr(section, name)
-    raise InputError(f"{option_name(name)} can't be given with --resume")
+def value_of(config: TrainConfig, name: str) -> Any:
+    """What a run has for the setting called `name`."""
+    sections = (
+        kind_options(config.model.kind),
+        vars(config),
+        *map(vars, filter(is_dataclass, vars(config).values())),
+    )
+    return next(section[name] for section in sections if name in section)
 
 
 def _require_same(name: str, given: Any, had: Any) -> None:
-    if given != had and not (name == "precision" and given == "auto"):
+    one = TRAIN_SETTINGS[name]
+    is_automatic = given == AUTOMATIC and AUTOMATIC in one.choices  # whatever the run has
+    if given != had and not is_automatic:
         raise InputError(
-            f"{option_name(name)} {given!r} would change this run, which was begun with {had!r}; "
+            f"{one.option} {given!r} would change this run, which was begun with {had!r}; "
             "leave it out, or start a new run with another --out"
         )
 
 
 def check_config(config: TrainConfig) -> None:
-    """Raise ValueError or InputError where no options give such a configuration."""
-    unused = {"ngram_rows"} if not config.model.ngrams else set()
-    unused |= {"nonlinearity"} if config.model.cell != "rnn" else set()
-    names = TrainOptions.__annotations__.keys() - {*_SHAPES_NO_RUN, *unused}
-    given = {name: setting(config, name) for name in names}
-    check_options(cast(TrainOptions, {name: value for name, value in given.items() if value is not None}))
-    optim = config.optim
-    for name, most in {"warmup": 2**62, "final_lr": 1, "beta1": 1 - 1e-9, "beta2": 1 - 1e-9}.items():
-        if not 0 <= getattr(optim, name) <= most:
-            raise ValueError(f"config.optim.{name} is {getattr(optim, name)}: it must be from 0 to {most:g}")
+    """Raise ValueError where no options give such a configuration."""
+    require_valid(config, "config")
     if config.budget == Budget():
         raise ValueError("config.budget has no bound: minutes, steps or epochs must be there")
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
+from charnn.config import DisplayConfig, RunConfig
 from charnn.errors import InputError, InterruptedRunError
 from charnn.files import require_room
 from charnn.model.kinds import KindTraits, kind_of
+from charnn.settings import configured
 from charnn.storage.checkpoints import Checkpoint, CheckpointStore
 from charnn.storage.run_folder import MetricsLog
 from charnn.storage.train_state import TrainState
@@ -22,16 +24,14 @@ from charnn.training.setup import new_context, resumed_context
 from charnn.training.summary import summarise
 from charnn.training.trainer import Trainer
 
-DEFAULT_SAVE_EVERY = "1m"
-DEFAULT_SAMPLE_EVERY = "1m"
-DEFAULT_KEEP = 2
 SAVE_RATE = 130e6  # bytes a second hashed, written and synced, until measured
 
 
 def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = False) -> Iterator[Event]:
     """Prepare, train, store. Raises CharnnError: InterruptedRunError after a signal, once a checkpoint is saved."""
-    store = CheckpointStore(run_lock.folder.resume, request.options.get("keep", DEFAULT_KEEP))
-    save, sample = (Interval.parse(*_interval(request, name)) for name in ("save_every", "sample_every"))
+    kept, display = configured(RunConfig, request.options), configured(DisplayConfig, request.options)
+    store = CheckpointStore(run_lock.folder.resume, kept.keep)
+    save, sample = Interval.parse(kept.save_every), Interval.parse(display.sample_every)
     if request.options.get("resume"):
         checkpoint, complaints = store.latest()
         yield from (Notice(complaint) for complaint in complaints)
@@ -52,11 +52,6 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
         yield from _stored(
             _trained(context, store, checkpoint, save, sample), MetricsLog(run_lock.folder.metrics)
         )
-
-
-def _interval(request: TrainRequest, name: str) -> tuple[str, str]:
-    default = {"save_every": DEFAULT_SAVE_EVERY, "sample_every": DEFAULT_SAMPLE_EVERY}[name]
-    return str(request.options.get(name, default)), f"--{name.replace('_', '-')}"
 
 
 def _no_samples(request: TrainRequest, kind: KindTraits) -> Interval:

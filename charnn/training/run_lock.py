@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from charnn.bundled import bundled_corpus
-from charnn.config import TrainOptions
+from charnn.config import TRAIN_SETTINGS, TrainOptions
 from charnn.errors import InputError
 from charnn.files import folder_lock, make_writable_folder
 from charnn.storage.run_folder import RunFolder, free_folder, newest_folder
@@ -22,8 +22,9 @@ def absolute_sources(sources: Sequence[str]) -> tuple[str, ...]:
 
 def absolute_options(options: TrainOptions) -> TrainOptions:
     """The options with the paths a run remembers made absolute: it may be resumed from another folder."""
-    remembered = {name: _absolute(str(options[name])) for name in ("val", "init_from") if name in options}
-    return TrainOptions(**{**options, **remembered})  # type: ignore[typeddict-item]
+    return {
+        name: _absolute(value) if TRAIN_SETTINGS[name].is_path else value for name, value in options.items()
+    }
 
 
 def _absolute(source: str) -> str:

@@ -12,6 +12,7 @@ from charnn.data.corpus import Corpus, open_corpus
 from charnn.errors import InputError
 from charnn.model.kinds import kind_for
 from charnn.model.shapes import inconsistency
+from charnn.settings import configured
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.model_file import ModelFile, model_path, read_model
@@ -99,15 +100,7 @@ def _sources(request: TrainRequest) -> tuple[str, ...]:
 
 
 def _data_config(request: TrainRequest) -> DataConfig:
-    options, default = request.options, DataConfig()
-    return DataConfig(
-        sources=absolute_sources(request.sources),
-        separator=options.get("separator", default.separator),
-        errors=options.get("errors", default.errors),
-        max_vocab=options.get("max_vocab"),
-        val_fraction=options.get("val_fraction"),
-        val=options.get("val"),
-    )
+    return configured(DataConfig, request.options, sources=absolute_sources(request.sources))
 
 
 def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[TrainConfig, list[str]]:
@@ -144,7 +137,7 @@ def _measured(options: TrainOptions, device: torch.device) -> tuple[TrainOptions
     measured = fastest_execution(options.get("threads"), _precisions(precision, options), seconds)
     threads, chosen = measured.execution
     notice = f"fastest on this machine now, as measured: {threads} thread{'s' * (threads > 1)}, {chosen}"
-    return TrainOptions(**{**options, "threads": threads, "precision": chosen}), measured.gain, [notice]
+    return {**options, "threads": threads, "precision": chosen}, measured.gain, [notice]
 
 
 def _precisions(precision: Precision, options: TrainOptions) -> list[Precision]:

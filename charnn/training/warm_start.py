@@ -5,15 +5,15 @@ from math import log
 import torch
 from torch import Tensor
 
-from charnn.config import ModelConfig, TrainOptions
+from charnn.config import TRAIN_SETTINGS, ModelConfig, TrainOptions
 from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
 from charnn.model.kinds import character_axes, kind_options
+from charnn.settings import settings_of
 from charnn.storage.model_file import ModelFile
-from charnn.training.options import option_name
 
 NEW_SHARE = 0.01  # of the probability, for all new characters together
-ARCHITECTURE = ("cell", "nonlinearity", "layers", "hidden", "embedding", "ngrams", "ngram_rows")
+ARCHITECTURE = [name for name, one in settings_of(ModelConfig).items() if one.is_architecture]
 
 
 def with_architecture(options: TrainOptions, model: ModelConfig) -> TrainOptions:
@@ -22,10 +22,12 @@ def with_architecture(options: TrainOptions, model: ModelConfig) -> TrainOptions
     for name, its in shape.items():
         given = options.get(name)
         if given is not None and given != its:
-            raise InputError(f"{option_name(name)} {given} differs from the --init-from model's {its}")
+            raise InputError(
+                f"{TRAIN_SETTINGS[name].option} {given} differs from the --init-from model's {its}"
+            )
     if model.cell != "rnn":
         del shape["nonlinearity"]
-    return TrainOptions(**{**options, **shape})  # type: ignore[typeddict-item]
+    return {**options, **shape}
 
 
 def adapted_weights(model: ModelFile, vocabulary: Vocabulary) -> dict[str, Tensor]:

@@ -1,9 +1,13 @@
-"""Peak memory of a whole training run, torch included, on a small corpus and on a large one.
+"""Peak memory of whole training runs, torch included, begun and resumed, beside the size of their weights.
 
-python -m benchmarks.memory [--megabytes 400 | --full]
+python -m benchmarks.memory [--megabytes 6 400]
+
+Everything is as charnn chooses it: of a larger corpus most of the weights are n-gram tables. Exits with 1 when a peak
+is above 3 times the weights and 300 MB.
 """
 
 import argparse
+import json
 import os
 import resource
 import subprocess
@@ -13,39 +17,47 @@ from pathlib import Path
 
 from benchmarks.encoding import ASCII, write_corpus
 
-SMALL = 4  # megabytes
-STEPS = "300"
+STEPS, MORE_STEPS = "300", "400"
+LIMIT_WEIGHTS, LIMIT_REST = 3, 300  # times the weights, and megabytes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=400, help="the large corpus")
-    parser.add_argument("--full", action="store_true", help="a large corpus of 4 GB")
-    parser.add_argument("--peak-of", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[6, 400], help="of text")
+    parser.add_argument("--peak-of", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak_of:
         print(peak_of_training(arguments.peak_of))
         return
-    sizes = [SMALL, 4000 if arguments.full else arguments.megabytes]
-    peaks = [measured(size) for size in sizes]
-    for size, peak in zip(sizes, peaks, strict=True):
-        print(f"{size:5,} MB of text: peak {peak:.0f} MB resident")
-    print(f"difference: {peaks[1] - peaks[0]:.0f} MB")
+    print(f"{'text':>8}{'weights':>10}{'peak':>8}{'resumed':>9}{'limit':>8}   MB")
+    sys.exit(sum(is_above_limit(megabytes) for megabytes in arguments.megabytes) > 0)
 
 
-def measured(megabytes: int) -> float:
-    """Peak resident megabytes of `charnn train`, asked for in a fresh process so that no other's counts."""
+def is_above_limit(megabytes: int) -> bool:
+    """Train on so much text, resume, and print the row."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = write_corpus(Path(folder, "corpus.txt"), ASCII, megabytes)
-        environment = {**os.environ, "XDG_CACHE_HOME": folder, "PYTHONPATH": str(Path(__file__).parents[1])}
-        command = [sys.executable, "-m", "benchmarks.memory", "--peak-of", corpus]
-        return float(subprocess.check_output(command, env=environment, cwd=folder, text=True))
+        begun = peak(folder, str(corpus), "--steps", STEPS, "--out", "run")
+        resumed = peak(folder, "--resume", "--steps", MORE_STEPS, "--out", "run")
+        start = json.loads(Path(folder, "run/metrics.jsonl").read_text().splitlines()[0])
+    weights = 4e-6 * start["parameters"]
+    limit = LIMIT_WEIGHTS * weights + LIMIT_REST
+    print(f"{megabytes:8,}{weights:10.0f}{begun:8.0f}{resumed:9.0f}{limit:8.0f}", flush=True)
+    return max(begun, resumed) > limit
 
 
-def peak_of_training(corpus: Path) -> float:
-    train = [sys.executable, "-m", "charnn", "train", corpus, "--steps", STEPS, "--hidden", "128", "--quiet"]
-    subprocess.run([*train, "--device", "cpu", "--ngram-rows", "4096"], check=True)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+def peak(folder: str, *arguments: str) -> float:
+    """Peak resident megabytes of `charnn train`, asked for in a fresh process so that no other's counts."""
+    environment = {**os.environ, "XDG_CACHE_HOME": folder, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "benchmarks.memory", "--peak-of", *arguments]
+    return float(subprocess.check_output(command, env=environment, cwd=folder, text=True))
+
+
+def peak_of_training(arguments: list[str]) -> float:
+    """Of this process's child."""
+    command = [sys.executable, "-m", "charnn", "train", "--quiet", "--device", "cpu"]
+    subprocess.run([*command, *arguments], check=True)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
 
 
 if __name__ == "__main__":

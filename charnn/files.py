@@ -82,7 +82,7 @@ def make_folder(folder: Path) -> None:
         sync_folder(path.parent)
 
 
-def write_synced(path: Path, chunks: Iterable[bytes], mode: int = 0o666) -> None:
+def write_synced(path: Path, chunks: Iterable[bytes | memoryview], mode: int = 0o666) -> None:
     """Write a new file and fsync it. The name itself is durable only after `sync_folder`. Raises OSError."""
     with open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         for chunk in chunks:
@@ -151,7 +151,7 @@ def _require(path: Path, kind: int, called: str) -> None:
         )
 
 
-def write_atomically(path: Path, chunks: Iterable[bytes], mode: int = 0o666) -> None:
+def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], mode: int = 0o666) -> None:
     """Replace a file of our own as a whole: temporary file in the same folder, fsync, rename, fsync of the folder.
 
     A file that is replaced hands on its permissions; a new one has `mode`, less the umask. Raises CharnnError naming
@@ -164,7 +164,7 @@ def write_atomically(path: Path, chunks: Iterable[bytes], mode: int = 0o666) -> 
         replace_file(path, chunks, mode)
 
 
-def replace_file(path: Path, chunks: Iterable[bytes], mode: int = 0o666) -> None:
+def replace_file(path: Path, chunks: Iterable[bytes | memoryview], mode: int = 0o666) -> None:
     """As `write_atomically`, whatever has the name. Raises OSError."""
     temporary = temporary_beside(path)
     try:

@@ -10,7 +10,7 @@ before it as they were.
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,6 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
-from safetensors.torch import save as format_tensors
 from torch import Tensor
 
 from charnn.errors import ModelFileError
@@ -33,9 +32,20 @@ from charnn.files import (
 from charnn.model.kinds import weight_shapes
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.strict_json import parse_json
+from charnn.storage.tensor_file import StoredTensor, safetensors_chunks
 
 TENSORS, VALUES, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 _NAMES = r"\d{10,}-\d+"  # of the checkpoints' folders
+_DTYPES = {
+    torch.float32: "F32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 NETWORK = "network."  # before the names of the network's weights
 
 
@@ -91,8 +101,8 @@ class CheckpointStore:
     def save(self, tensors: Mapping[str, Tensor], values: CheckpointValues) -> Path:
         """Store a checkpoint durably, then drop the oldest. Raises CharnnError; the ones before it then stand."""
         parts = {
-            TENSORS: format_tensors({name: _copy(tensor) for name, tensor in tensors.items()}),
-            VALUES: values.to_bytes(),
+            TENSORS: safetensors_chunks({name: _stored(tensor) for name, tensor in tensors.items()}),
+            VALUES: [values.to_bytes()],
         }
         path = self._free_path(values.step)
         temporary = temporary_beside(path)
@@ -159,17 +169,33 @@ def _order(path: Path) -> tuple[int, int]:
     return int(step), int(revision)
 
 
-def _copy(tensor: Tensor) -> Tensor:
-    """On the CPU and on its own: safetensors refuses tensors that share memory, as zero states may."""
-    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+def _stored(tensor: Tensor) -> StoredTensor:
+    """The tensor as it lies in memory, copied nowhere but, from a GPU, piece by piece."""
+    flat = tensor.detach().reshape(-1)
+    return StoredTensor(
+        _DTYPES[tensor.dtype],
+        tuple(tensor.shape),
+        tensor.element_size(),
+        lambda start, end: flat[start:end].cpu().view(torch.uint8).numpy(),
+    )
 
 
-def _write_parts(folder: Path, parts: Mapping[str, bytes]) -> None:
-    for name, content in parts.items():
-        write_synced(folder / name, [content])
-    manifest = {name: sha256(content).hexdigest() for name, content in parts.items()}
+def _write_parts(folder: Path, parts: Mapping[str, Iterable[bytes | memoryview]]) -> None:
+    manifest = {}
+    for name, chunks in parts.items():
+        digest = sha256()
+        write_synced(folder / name, _hashed(chunks, digest.update))
+        manifest[name] = digest.hexdigest()
     write_synced(folder / MANIFEST, [json.dumps(manifest).encode()])
     sync_folder(folder)
+
+
+def _hashed(
+    chunks: Iterable[bytes | memoryview], update: Callable[[bytes | memoryview], None]
+) -> Iterator[bytes | memoryview]:
+    for chunk in chunks:
+        update(chunk)
+        yield chunk
 
 
 def _remove(path: Path) -> None:

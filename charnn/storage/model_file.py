@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
-from safetensors.numpy import save as format_tensors
 
 from charnn.config import ModelConfig, to_json
 from charnn.data.vocab import Vocabulary
@@ -29,6 +28,7 @@ from charnn.model.kinds import parameter_count, weight_shapes, with_kind
 from charnn.model.shapes import inconsistency
 from charnn.settings import require_stored, settings_of
 from charnn.storage.strict_json import parse_json
+from charnn.storage.tensor_file import safetensors_chunks, stored_array
 
 FORMAT = 1
 MODEL_FILE = "model.safetensors"
@@ -81,16 +81,16 @@ def write_model(path: Path, model: ModelFile) -> None:
         },
         "provenance": model.provenance,
     }
-    dtype = _stored_dtype(model.weights)
-    weights = {name: np.ascontiguousarray(weight, dtype) for name, weight in model.weights.items()}
+    dtype = np.dtype(_stored_dtype(model.weights))
+    tensors = {n: stored_array(w, dtype, DTYPES[dtype.itemsize]) for n, w in model.weights.items()}
     text = json.dumps(metadata, ensure_ascii=False)
     text = text.encode("utf-8", "backslashreplace").decode()  # a file name's odd bytes; JSON reads them back
-    write_atomically(path, [format_tensors(weights, {"charnn": text})])
+    write_atomically(path, safetensors_chunks(tensors, {"charnn": text}))
 
 
 def _stored_dtype(weights: Mapping[str, NDArray[np.floating[Any]]]) -> type[np.floating[Any]]:
     is_large = sum(weight.size for weight in weights.values()) >= HALF_FROM
-    fits = all(np.abs(weight).max() <= np.finfo(np.float16).max for weight in weights.values())
+    fits = all(_largest(weight) <= float(np.finfo(np.float16).max) for weight in weights.values())
     return np.float16 if is_large and fits else np.float32
 
 
@@ -199,7 +199,12 @@ def _is_sane(stored: NDArray[np.floating[Any]]) -> bool:
     """Whether every number is finite and within MAX_WEIGHT; in half precision a finite one always is."""
     if stored.dtype == np.float16:  # NumPy computes in it slowly, so look at the bits
         return not bool(((stored.view(np.uint16) & _HALF_EXPONENT) == _HALF_EXPONENT).any())
-    return bool(np.abs(stored).max() <= MAX_WEIGHT)  # NaN isn't
+    return _largest(stored) <= MAX_WEIGHT  # NaN isn't
+
+
+def _largest(weight: NDArray[np.floating[Any]]) -> float:
+    """The largest magnitude, NaN where there is one; without a copy, as `np.abs` would make."""
+    return float(np.maximum(weight.max(), -weight.min()))
 
 
 def _vocabulary(values: dict[str, Any], config: ModelConfig) -> Vocabulary:

@@ -87,6 +87,7 @@ def _trained(
     else:
         store.remove_newer(checkpoint)
         restore(trainer, checkpoint)
+        checkpoint.tensors.clear()  # they are in the trainer now; a second copy would stay for the whole run
         what = resumption(checkpoint, context.config.budget)
         if what is Resumption.FINISHED:
             yield _over_already(context, planner, trainer.train_state)

@@ -1,5 +1,6 @@
 """The plan of a run in words: what was read, what was chosen and why, what it will take."""
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -78,9 +79,10 @@ def _regularisation(model: ModelConfig) -> str:
 
 
 def _memory(config: TrainConfig) -> float:
-    """Bytes: weights, gradients and two moments; activations of one window, forward and back."""
+    """Bytes: weights; of the dense ones gradients and two moments; activations of one window, forward and back."""
     model, optim = config.model, config.optim
     kind = kind_of(model)
     of_a_character = 12 * model.hidden * model.layers * kind.directions + 4 * model.vocab_size * kind.losses
     activations = optim.batch_size * optim.seq_length * of_a_character
-    return TORCH_BYTES + 16 * parameter_count(model) + 8 * activations
+    dense = parameter_count(replace(model, ngrams=0, ngram_rows=0))
+    return TORCH_BYTES + 4 * parameter_count(model) + 12 * dense + 8 * activations

@@ -98,7 +98,17 @@ def test_ctrl_c_ends_a_continuation_and_then_the_program(start):
     child.expect(READY)
     child.send("\x03")
     rest, code = ended(child)
-    assert code == 130 and "Traceback" not in rest
+    assert (code, child.signalstatus) == (None, signal.SIGINT) and "Traceback" not in rest
+
+
+def test_a_continuation_that_was_ended_does_not_end_the_program(start):
+    child = start("-l", "-1")
+    child.send("To be\r")
+    child.expect("To be[^\x1b]{50}")
+    child.kill(signal.SIGINT)
+    child.expect(READY)
+    child.send("\x04")
+    assert ended(child)[1] == 0
 
 
 def test_a_strange_character_is_named_and_the_session_goes_on(start, model):

@@ -1,21 +1,25 @@
 """The program: its commands, and what becomes of their errors."""
 
 import os
+import signal
 import sys
 from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from charnn.cli.cache import cache
 from charnn.cli.fill import fill
 from charnn.cli.info import info
 from charnn.cli.inspect import inspect
+from charnn.cli.interrupts import current as interrupts
+from charnn.cli.interrupts import die_of
 from charnn.cli.options import CommandGroup, GroupedCommand
 from charnn.cli.sample import sample
 from charnn.cli.score import score
-from charnn.cli.terminal import escape_line, guard_streams
+from charnn.cli.terminal import escape, escape_line, guard_streams
 from charnn.cli.train import train
-from charnn.errors import CharnnError, InputError
+from charnn.errors import CharnnError, InterruptedRunError
 from charnn.version import __version__
 
 app = typer.Typer(
@@ -47,37 +51,42 @@ def _program(
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0 done, 2 bad usage or input, 1 a failure, 130 after Ctrl-C."""
+    """Run the command line and exit: 0 done, 2 bad usage or input, 1 a failure; or die of the signal that ended it."""
     guard_streams()
     os.environ.setdefault(
         "OPENBLAS_NUM_THREADS", "1"
     )  # before NumPy: charnn.inference.thread_pool has threads of its own
-    try:
-        try:
-            _refuse_undecodable(sys.argv[1:])
-            app(prog_name="charnn")
-        finally:
-            sys.stdout.flush()
-    except CharnnError as error:
-        _fail(str(error), error.exit_code)
-    except MemoryError:
-        _fail("out of memory", 1)
-    except OSError as error:
-        _fail(str(error), 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(0)
-
-
-def _fail(message: str, exit_code: int) -> NoReturn:
-    print(f"charnn: {escape_line(message)}", file=sys.stderr)
+    with interrupts.caught():
+        exit_code = _exit_code()
+    if exit_code == 128 + signal.SIGINT:  # typed at a prompt it is a key, not a signal
+        die_of(signal.SIGINT)
     sys.exit(exit_code)
 
 
-def _refuse_undecodable(arguments: list[str]) -> None:
-    """Python hides bytes that aren't text in the locale's encoding as lone surrogates; no model knows those."""
-    for place, argument in enumerate(arguments, 1):
-        if any("\ud800" <= character <= "\udfff" for character in argument):
-            raise InputError(
-                f"argument {place} is not valid text: {os.fsencode(argument)!r}; give it as UTF-8"
-            )
+def _exit_code() -> int:
+    """Run the command line; the exit code, once an error has been told."""
+    try:
+        exit_code = app(prog_name="charnn", standalone_mode=False)
+        if interrupts.pending() is None:  # else nobody may be reading any more
+            sys.stdout.flush()
+    except TyperException as error:
+        error.message = escape(error.message)
+        error.show()  # type: ignore[attr-defined]
+        return error.exit_code
+    except InterruptedRunError as error:
+        _tell(str(error))
+        raise
+    except CharnnError as error:
+        _tell(str(error))
+        return error.exit_code
+    except MemoryError:
+        _tell("out of memory")
+        return 1
+    except OSError as error:
+        _tell(str(error))
+        return 1
+    return exit_code or 0
+
+
+def _tell(message: str) -> None:
+    print(f"charnn: {escape_line(message)}", file=sys.stderr)

@@ -9,6 +9,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from charnn.cli.interrupts import current as interrupts
 from charnn.cli.sample_view import print_texts
 from charnn.cli.terminal import escape_line, note
 from charnn.errors import UnknownCharacterError
@@ -60,6 +61,7 @@ def _continue(request: "Request", *, echo: bool, color: bool) -> None:
     try:
         print_texts(request, echo=echo, color=color)
     except KeyboardInterrupt:
+        interrupts.forget()
         print()
     except UnknownCharacterError as error:
         note(str(error))

@@ -4,15 +4,18 @@ Typer's own help needs Rich's Markdown renderer, which alone takes longer to imp
 """
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from charnn.errors import InputError
 from charnn.settings import Range, Setting, checked, settings_of
 
 Command = Callable[..., None]
+NAMES_OF_FILES = ("FILE", "PATH", "DIR", "CORPUS", "MODEL")  # metavars
 
 
 def option(
@@ -109,6 +112,13 @@ def _checked_by(one: Setting) -> Callable[[Any], Any]:
 class GroupedCommand(TyperCommand):
     """A command whose help lists its options under the names of their groups."""
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises InputError where a text isn't valid text; a file's name may be any bytes."""
+        for parameter in self.get_params(ctx):
+            if parameter.make_metavar(ctx).strip("[].") not in NAMES_OF_FILES:
+                _refuse_undecodable(parameter.get_error_hint(ctx), ctx.params.get(parameter.name))
+        return super().invoke(ctx)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, and the arguments before them."""
         groups: dict[str, list[tuple[str, str]]] = {}
@@ -123,6 +133,13 @@ class GroupedCommand(TyperCommand):
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)
+
+
+def _refuse_undecodable(called: str, value: object) -> None:
+    """Python hides bytes that aren't text in the locale's encoding as lone surrogates; no model knows those."""
+    for text in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
+            raise InputError(f"argument {called} is not valid text: {os.fsencode(text)!r}; give it as UTF-8")
 
 
 class CommandGroup(TyperGroup):

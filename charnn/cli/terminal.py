@@ -28,8 +28,8 @@ def escape(text: str) -> str:
 
 
 def escape_line(text: str) -> str:
-    """As `escape`, and on one line."""
-    return text.translate(_LINE_ESCAPES)
+    """As `escape`, and on one line; a file name's bytes that aren't UTF-8 are escaped too."""
+    return text.translate(_LINE_ESCAPES).encode("utf-8", "backslashreplace").decode()
 
 
 def json_line(value: dict[str, Any]) -> str:

@@ -32,14 +32,13 @@ def train(corpus: Corpus = None, dry_run: DryRun = False, quiet: Quiet = False, 
     """
     started = process_started()
 
-    from charnn.cli.interrupts import Interrupts
+    from charnn.cli.interrupts import current as interrupts
     from charnn.cli.train_view import make_display
     from charnn.library import train_events
     from charnn.training.events import RunSummary
 
-    interrupts = Interrupts()
     display = make_display(quiet)
-    with interrupts.caught(), display:
+    with display:
         events = train_events(
             corpus or [],
             options,

@@ -5,17 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charnn.config import SampleConfig
-from charnn.inference.stopping import ENDLESS, Stopping
+from charnn.inference.stopping import ENDLESS, Text
 
 
 def ended(text, **options):
     """(what each character released, all that came out, why it ended) of a text that is drawn."""
-    stopping, released = Stopping(SampleConfig(**{"length": len(text), **options})), []
+    drawn, released = Text(SampleConfig(**{"length": len(text), **options})), []
     for character in text:
-        if stopping.reason:
+        if drawn.reason:
             break
-        released.append("".join(more for more, _ in stopping.push((character, 0.0))))
-    return released, "".join(released), stopping.reason
+        drawn.push((character, 0.0))
+        released.append("".join(more for more, _ in drawn.pop()))
+    return released, "".join(released), drawn.reason
 
 
 @pytest.mark.parametrize(

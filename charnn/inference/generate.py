@@ -14,7 +14,7 @@ from charnn.inference.cells import Array
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.sampler import draw, fill_noise, filtered, filters_of
 from charnn.inference.softmax import Doubles, log_probs_of
-from charnn.inference.stopping import Stopping, Token
+from charnn.inference.stopping import Text, Token
 from charnn.inference.values import ArrayValue
 
 NOISE = 4096  # numbers for each sample, made at a time: calls cost more than numbers
@@ -101,44 +101,44 @@ class Streams:
         return noise.swapaxes(0, 1)
 
 
-def generate(
-    streams: Streams, characters: str, texts: Sequence[Stopping], *, scored: bool
-) -> Iterator[tuple[int, Sequence[Token]]]:
-    """(which text, characters that now belong to it), as they are drawn, until all of them have ended.
-
-    A text that has ended leaves the batch.
-    """
-    running = [row for row, text in enumerate(texts) if text.reason is None]
+def generate(streams: Streams, characters: str, texts: Sequence[Text], *, scored: bool) -> Iterator[None]:
+    """Draw a token for every text, step by step, until all of them have ended; those that have leave the batch."""
+    running = [text for text in texts if text.reason is None]
     while running:
         ids, log_probs = streams.step(scored=scored)
         log_probs_of_texts = repeat(nan) if log_probs is None else log_probs.tolist()
-        drawn = zip(running, ids.tolist(), log_probs_of_texts, strict=False)
-        for row, i, log_prob in drawn:
-            if tokens := texts[row].push((characters[i], log_prob)):
-                yield row, tokens
-        kept = [place for place, row in enumerate(running) if texts[row].reason is None]
-        if 0 < len(kept) < len(running):
-            streams.keep(np.array(kept))
-        running = [running[place] for place in kept]
+        for text, i, log_prob in zip(running, ids.tolist(), log_probs_of_texts, strict=False):
+            text.push((characters[i], log_prob))
+        yield
+        kept = [place for place, text in enumerate(running) if text.reason is None]
+        if len(kept) < len(running):
+            running = [running[place] for place in kept]
+            streams.keep(np.array(kept, np.intp))
+
+
+def tokens_of(streams: Streams, characters: str, config: SampleConfig, *, scored: bool) -> Iterator[Token]:
+    """The tokens of a single stream as they are drawn."""
+    text = Text(config)
+    for _ in generate(streams, characters, [text], scored=scored):
+        yield from text.pop()
 
 
 def samples_of(
-    streams: Streams, vocabulary: Vocabulary, config: SampleConfig, seed: int, indices: range
+    streams: Streams, characters: str, config: SampleConfig, seed: int, indices: range
 ) -> list[Sample]:
     """The finished texts of a batch of streams, as the samples of these indices."""
-    texts = [Stopping(config) for _ in indices]
-    tokens: list[list[Token]] = [[] for _ in indices]
-    for row, more in generate(streams, vocabulary.characters, texts, scored=True):
-        tokens[row] += more
-    ended = zip(indices, texts, tokens, strict=True)
+    texts = [Text(config) for _ in indices]
+    for _ in generate(streams, characters, texts, scored=True):
+        pass
     return [
-        _sample(index, text.reason == "stop", drawn, config.temperature, seed) for index, text, drawn in ended
+        _sample(index, text.reason == "stop", text.pop(), config.temperature, seed)
+        for index, text in zip(indices, texts, strict=True)
     ]
 
 
 def _sample(index: int, stopped: bool, tokens: Sequence[Token], temperature: float, seed: int) -> Sample:
-    text = "".join(character for character, _ in tokens)
-    log_probs = [log_prob for _, log_prob in tokens]
+    characters, log_probs = zip(*tokens, strict=True) if tokens else ((), ())
+    text = "".join(characters)
     surprisal_bits = (np.array(log_probs) / -log(2)).astype(np.float32)
     return Sample(index, text, fsum(log_probs), len(text), temperature, seed, stopped, surprisal_bits)
 

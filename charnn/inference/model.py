@@ -16,12 +16,12 @@ from charnn.errors import InputError, ModelFileError
 from charnn.inference.cells import Array
 from charnn.inference.encoding import Unknown, encode, state_after
 from charnn.inference.engine import Engine, Ids, State
-from charnn.inference.generate import Sample, Streams, best_of_each, generate, samples_of
+from charnn.inference.generate import Sample, Streams, best_of_each, samples_of, tokens_of
 from charnn.inference.sampler import checked_seed, generator
 from charnn.inference.scorer import Scorer
 from charnn.inference.scores import Score
 from charnn.inference.softmax import Doubles, probabilities_of
-from charnn.inference.stopping import ENDLESS, Stopping, Token
+from charnn.inference.stopping import ENDLESS, Token
 from charnn.inference.thread_pool import in_order
 from charnn.inference.values import ArrayValue
 from charnn.model.kinds import kind_of
@@ -205,15 +205,14 @@ class Model:
     ) -> Iterator[Token]:
         """The tokens of a single text after the prompt. Options and prompt are checked at once."""
         streams = self._streams(self._after(prompt, "the prompt"), config, checked_seed(seed), range(1))
-        batch = generate(streams, self.vocabulary.characters, [Stopping(config)], scored=scored)
-        return (token for _, tokens in batch for token in tokens)
+        return tokens_of(streams, self.vocabulary.characters, config, scored=scored)
 
     def _samples(self, count: int, prompt: str, config: SampleConfig, seed: int) -> Iterator[Sample]:
         start = self._after(prompt, "the prompt")
 
         def batch(indices: range) -> list[Sample]:
             return samples_of(
-                self._streams(start, config, seed, indices), self.vocabulary, config, seed, indices
+                self._streams(start, config, seed, indices), self.vocabulary.characters, config, seed, indices
             )
 
         batches = (range(first, min(first + MAX_BATCH, count)) for first in range(0, count, MAX_BATCH))

@@ -24,20 +24,6 @@ class StoppingCriterion(Protocol):
         """
 
 
-class MaxLength:
-    """The text ends after `length` characters."""
-
-    def __init__(self, length: int) -> None:
-        self._left = length
-        self.reason: Reason | None = None if length else "length"
-
-    def passed(self, tokens: Sequence[Token], *, last: bool) -> Sequence[Token]:
-        self._left -= len(tokens)
-        if self._left <= 0:
-            self.reason = "length"
-        return tokens
-
-
 class StopStrings:
     """The text ends before the first of `stops`; what may begin one is held back."""
 
@@ -86,22 +72,38 @@ class MaxLines:
         return tokens
 
 
-class Stopping:
-    """All the criteria of one text; `reason` is why it ended, None while it goes on."""
+class Text:
+    """One text while it is drawn. `reason` is why it ended, None while it goes on.
+
+    Its length ends it, or one of the other criteria, which its tokens pass one after another.
+    """
 
     def __init__(self, config: SampleConfig) -> None:
+        self.reason: Reason | None = None if config.length else "length"
+        self._left = config.length  # below 0 it never comes to 0
+        self._tokens: list[Token] = []  # certain to belong to the text, and not taken yet
         self._criteria: list[StoppingCriterion] = []
-        if config.length != ENDLESS:
-            self._criteria.append(MaxLength(config.length))
         if config.stop:
             self._criteria.append(StopStrings(config.stop))
         if config.lines is not None:
             self._criteria.append(MaxLines(config.lines))
-        self.reason = next((criterion.reason for criterion in self._criteria), None)
 
-    def push(self, token: Token) -> Sequence[Token]:
-        """Take the next character; return what is now certain to belong to the text."""
-        tokens: Sequence[Token] = (token,)
+    def push(self, token: Token) -> None:
+        """Take the token that was drawn next."""
+        self._left -= 1
+        if not self._left:
+            self.reason = "length"
+        if self._criteria:
+            self._tokens += self._passed((token,))
+        else:
+            self._tokens.append(token)
+
+    def pop(self) -> list[Token]:
+        """What has become certain to belong to the text since the last time."""
+        tokens, self._tokens = self._tokens, []
+        return tokens
+
+    def _passed(self, tokens: Sequence[Token]) -> Sequence[Token]:
         for criterion in self._criteria:
             tokens = criterion.passed(tokens, last=self.reason is not None)
             self.reason = criterion.reason or self.reason

@@ -13,6 +13,7 @@ from training_helpers import TINY, write_corpus
 
 import charnn
 from charnn.config import ModelConfig
+from charnn.errors import InputError
 from charnn.inference.infill import Filler
 
 CONFIG = ModelConfig(vocab_size=20, hidden=8, layers=2)
@@ -141,3 +142,32 @@ def test_a_relative_path_still_adapts_after_chdir(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert model.score("a bed of feed", adapt=True) == before
     assert model.path == Path("model.safetensors")
+
+
+def test_numpy_numbers_are_numbers():
+    model = loaded(STORED)
+    plain = {"length": 30, "temperature": 0.5, "top_k": 9, "top_p": 0.75, "min_p": 0.125, "seed": 3}
+    numbers = {
+        name: np.int64(value) if isinstance(value, int) else np.float32(value)
+        for name, value in plain.items()
+    }
+    assert model.sample(**plain) == model.sample(**numbers)
+    [sample] = model.sample_many(np.int64(1), **numbers)
+    assert (type(sample.temperature), type(sample.seed)) == (float, int)
+    assert sample == next(model.sample_many(1, **plain))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"length": 2.5},
+        {"length": "3"},
+        {"length": True},
+        {"temperature": "hot"},
+        {"top_k": None},
+        {"stop": (3,)},
+    ],
+)
+def test_what_is_no_number_is_refused_by_name(options):
+    with pytest.raises(InputError, match=f"--{next(iter(options))[:4]}".replace("_", "-")):
+        loaded(STORED).sample(**options)

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,7 @@ from charnn.errors import DivergedError, InterruptedRunError
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.train_state import TrainState
-from charnn.training import interval as cadence_module
-from charnn.training import loop as loop_module
-from charnn.training import planner as planner_module
+from charnn.training.decisions import Decisions, Share, unshared
 from charnn.training.events import Evaluated, Event, Finished, Planned, Resumed, Sampled, Saved, Stepped
 from charnn.training.interval import Interval
 from charnn.training.loop import Loop
@@ -60,9 +59,6 @@ class World:
 
     def checkpoint_values(self, train_state: TrainState) -> CheckpointValues:
         return values_of(train_state.step, train_state=train_state.copy())
-
-    def pending_signal(self) -> int | None:
-        return self.pending(self)
 
     # The store
 
@@ -114,18 +110,28 @@ class FakeTrainer:
 
 
 @pytest.fixture
-def make(monkeypatch):
+def make():
     """A loop in a world."""
 
-    def made(world: World, budget: Budget, *, save: str = "0", sample: str = "0", val_chars: int = 0) -> Loop:
-        for module in (cadence_module, loop_module, planner_module):
-            monkeypatch.setattr(module, "time", world)
+    def made(
+        world: World,
+        budget: Budget,
+        *,
+        save: str = "0",
+        sample: str = "0",
+        val_chars: int = 0,
+        save_sparingly: bool = True,
+        share: Share = unshared,
+    ) -> Loop:
         deadline = None if budget.minutes is None else 60 * budget.minutes
-        planner = Planner(budget, 50, CHARS, val_chars, Clock(0.0), deadline)
-        cadences = [Interval.parse(text) for text in (save, sample)]
-        for interval in cadences:
-            interval.restart(0)
-        return Loop(world.new_trainer(), planner, world, world, *cadences)
+        planner = Planner(budget, 50, CHARS, val_chars, Clock(0.0, now=world.monotonic), deadline)
+        intervals = [Interval.parse(text) for text in (save, sample)]
+        signal_of_world = partial(world.pending, world)
+        decisions = Decisions(
+            planner, *intervals, signal_of_world, save_sparingly=save_sparingly, share=share
+        )
+        decisions.begin(0)
+        return Loop(world.new_trainer(), decisions, world, world)
 
     return made
 
@@ -206,8 +212,7 @@ def test_saving_takes_two_hundredths_at_most(make):
     events = list(make(world, Budget(steps=1000), save="10s").events())
     assert sum(saved.took for saved in of(events, Saved)) < 0.03 * world.now
     asked = World(step_seconds=lambda step: 1.0, save_seconds=3.0, eval_seconds=0.0)
-    loop = make(asked, Budget(steps=1000), save="10s")
-    loop.save_sparingly = False
+    loop = make(asked, Budget(steps=1000), save="10s", save_sparingly=False)
     assert len(of(list(loop.events()), Saved)) > 5 * len(of(events, Saved))
 
 
@@ -350,3 +355,28 @@ def test_the_best_model_outlives_a_rollback(make):
     assert steps_of(events, Resumed) == [0]
     assert world.models == [5]
     assert events[-1].best_val_nats_per_char == 1.0
+
+
+# Several processes
+
+
+def test_who_follows_does_what_was_decided_elsewhere(make):
+    """Another clock, other signals and another health change nothing: all follow the first's decisions."""
+    decided: list[Any] = []
+
+    def lead(decision):
+        decided.append(decision)
+        return decision
+
+    def follow(decision):
+        return decided.pop(0)
+
+    leader = World(pending=lambda w: signal.SIGINT if w.trainer.train_state.step >= 700 else None)
+    options = {"save": "7s", "sample": "9s", "val_chars": 10_000}
+    led, _ = until(make(leader, Budget(minutes=2), **options, share=lead).events(), InterruptedRunError)
+    slow = World(step_seconds=lambda step: 3.0, is_sick=lambda train_state: train_state.step > 5)
+    followed, _ = until(make(slow, Budget(minutes=2), **options, share=follow).events(), InterruptedRunError)
+    assert not decided
+    assert [(type(event), event.step) for event in followed] == [(type(event), event.step) for event in led]
+    assert of(followed, Planned) == of(led, Planned)
+    assert of(led, Sampled) and of(led, Evaluated)

@@ -4,37 +4,35 @@ import pytest
 
 from charnn.config import Budget
 from charnn.storage.train_state import Plan
-from charnn.training import planner as planner_module
 from charnn.training.planner import (
     EVAL_COST,
     EVAL_SHARE,
     EVALS_WANTED,
     FINAL_EVAL_SHARE,
+    MARGIN,
     TRAIN_EVENTS,
     Clock,
     Planner,
+    next_stretch,
 )
 
 
-@pytest.fixture
-def now(monkeypatch):
-    """`now.time` is what time.monotonic says."""
+class Now:
+    """The time, set by hand."""
 
-    class Now:
-        time = 500.0
+    time = 500.0
 
-        @staticmethod
-        def monotonic() -> float:
-            return Now.time
 
-    monkeypatch.setattr(planner_module, "time", Now)
+@pytest.fixture(autouse=True)
+def now():
+    Now.time = 500.0
     return Now
 
 
 def planner(budget: Budget, spent: float = 0.0, **sizes: float) -> Planner:
     sizes = {"batches_per_epoch": 70, "chars_per_step": 1000, "val_chars": 8000, **sizes}
     deadline = 60 * budget.minutes if budget.minutes is not None else None
-    return Planner(budget, clock=Clock(500.0, spent), deadline=deadline, **sizes)  # type: ignore[arg-type]
+    return Planner(budget, clock=Clock(500.0, spent, lambda: Now.time), deadline=deadline, **sizes)  # type: ignore[arg-type]
 
 
 def after(planned: Planner, now: object, steps: int, per_step: float) -> Plan:
@@ -112,7 +110,7 @@ def test_quick_steps_are_measured_for_a_while(now):
 def test_the_first_plan_fills_the_budget(now):
     plan = after(planner(Budget(minutes=1), val_chars=0), now, 1000, 0.05)
     assert plan.chars_per_second == pytest.approx(1000 / 0.05)
-    assert 0.95 * 60 < plan.steps * 0.05 < 60 - planner_module.MARGIN, "some is kept for leaving"
+    assert 0.95 * 60 < plan.steps * 0.05 < 60 - MARGIN, "some is kept for leaving"
 
 
 def test_settling_steps_are_not_measured(now):
@@ -229,7 +227,7 @@ def test_speed_is_that_since_the_last_event():
 @pytest.mark.parametrize("eval_cost", [0.0, 0.01, 1.0, 20.0])
 def test_stretches(seconds, eval_cost):
     """Unless there is one only, evaluations take a bounded share, more of it towards the end."""
-    first, evals = planner_module._stretches(seconds, seconds, eval_cost)
+    first, evals = next_stretch(seconds, seconds, eval_cost)
     assert evals >= 1
     assert 0 <= first <= seconds
     if evals > 1:
@@ -242,7 +240,7 @@ def test_the_last_stretch_is_short(seconds, eval_cost):
     """A machine whose speed changes after the last correction misses the budget by a share of that stretch only."""
     left, evals, total = seconds, 0, 0
     while evals != 1:
-        stretch, evals = planner_module._stretches(left, seconds, eval_cost)
+        stretch, evals = next_stretch(left, seconds, eval_cost)
         left -= stretch + eval_cost
         total += 1
     assert stretch <= max(0.02 * seconds, 2 * eval_cost / FINAL_EVAL_SHARE)

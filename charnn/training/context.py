@@ -58,9 +58,6 @@ class RunContext:
     def new_trainer(self) -> Trainer:
         return Trainer(self.config, task_for(self.config, self.corpus), self.weights)
 
-    def pending_signal(self) -> int | None:
-        return self.request.pending_signal()
-
     def write_model(self, trainer: Trainer) -> None:
         write_model(self.folder.model, self.model_file(trainer))
 

@@ -1,6 +1,5 @@
 """The loop: steps, evaluations, saves, plans, until the budget is spent. It yields events and knows no screen."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
@@ -10,16 +9,13 @@ from charnn.errors import DivergedError, InterruptedRunError
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.train_state import Plan, TrainState
+from charnn.training.decisions import Decisions, Due
 from charnn.training.events import Evaluated, Event, Finished, Planned, Resumed, Sampled, Saved, Stepped
-from charnn.training.interval import Interval
-from charnn.training.planner import Planner
 from charnn.training.resume import restore
-from charnn.training.schedule import progress
 from charnn.training.trainer import Trainer
 
 MAX_ROLLBACKS = 3
 ROLLBACK_LR = 0.5
-MAX_SAVE_SHARE = 0.02  # of the run, by default
 
 
 class Host(Protocol):
@@ -31,21 +27,15 @@ class Host(Protocol):
     def checkpoint_values(self, train_state: TrainState) -> CheckpointValues:
         """What a checkpoint says besides its tensors: `train_state` as it is now, and all that stays the same."""
 
-    def pending_signal(self) -> int | None:
-        """The number of the signal that asked the run to end, if one did."""
-
 
 @dataclass
 class Loop:
     """One run from where `trainer` stands to the end of its budget."""
 
     trainer: Trainer
-    planner: Planner
+    decisions: Decisions
     store: CheckpointStore
     host: Host
-    save_interval: Interval
-    sample_interval: Interval
-    save_sparingly: bool = True
 
     def events(self) -> Iterator[Event]:
         """Raises InterruptedRunError after a signal and its save, DivergedError after too many rollbacks."""
@@ -55,11 +45,11 @@ class Loop:
                 yield from self._evaluate()
             if self._is_over():
                 break
-            yield from self._heed_signal()
-            yield from self._save_and_sample_if_due()
+            yield from self._act(self.decisions.due(self.train_state.step))
             self.trainer.step()
-            self.planner.stepped(self.train_state.step)
-            yield from self._report_if_due()
+            self.decisions.stepped(self.train_state.step)
+            if self._is_report_due():
+                yield from self._report()
         yield from self._finish()
 
     @property
@@ -67,7 +57,7 @@ class Loop:
         return self.trainer.train_state
 
     def _plan_if_ready(self) -> Iterator[Event]:
-        if self.train_state.plan is None and (plan := self.planner.first_plan(self.train_state.step)):
+        if self.train_state.plan is None and (plan := self.decisions.first_plan(self.train_state)):
             yield self._adopt(plan)
 
     def _adopt(self, plan: Plan) -> Planned:
@@ -84,42 +74,53 @@ class Loop:
             return False
         return self._is_over() or (step > plan.step and (step - plan.step) % plan.eval_every == 0)
 
-    def _report_if_due(self) -> Iterator[Event]:
-        plan, step = self.train_state.plan, self.train_state.step
-        if plan is None or not (step % plan.log_every == 0 or self._is_over()):
-            return
-        if not self.trainer.is_healthy:
+    def _is_report_due(self) -> bool:
+        plan = self.train_state.plan
+        return plan is not None and (self.train_state.step % plan.log_every == 0 or self._is_over())
+
+    def _act(self, due: Due) -> Iterator[Event]:
+        """Do what is due before the next step."""
+        if due.signal_number is not None:
+            yield from self._stop(due.signal_number)
+        if due.save:
+            if not self._is_healthy():
+                yield from self._roll_back()
+                return
+            yield self._save()
+        if due.sample:
+            self.decisions.sampled(self.train_state.step)
+            yield Sampled(self.train_state.step, self.host.sample(self.trainer))
+
+    def _report(self) -> Iterator[Event]:
+        if not self._is_healthy():
             yield from self._roll_back()
             return
         loss, norm = self.trainer.averages()
-        seconds = self.planner.clock.seconds()
-        speed = self.planner.recent_speed(self.train_state.chars, seconds)
-        lr, epoch, chars = self.trainer.lr, self.trainer.epoch, self.train_state.chars
+        train_state = self.train_state
+        speed = self.decisions.recent_speed(train_state.chars)
+        seconds, lr, epoch = self.decisions.seconds(), self.trainer.lr, self.trainer.epoch
         self.trainer.restart_averages()
-        yield Stepped(step, epoch, chars, seconds, loss, lr, norm, speed)
+        yield Stepped(train_state.step, epoch, train_state.chars, seconds, loss, lr, norm, speed)
 
     def _evaluate(self) -> Iterator[Event]:
-        if not self.trainer.is_healthy:
+        if not self._is_healthy():
             yield from self._roll_back()
             return
-        start = time.monotonic()
-        loss = self.trainer.evaluate(lambda: self.host.pending_signal() is not None)
-        yield from self._heed_signal()
+        start = self.decisions.seconds()
+        loss = self.trainer.evaluate(lambda: self.decisions.signal() is not None)
+        if (signal_number := self.decisions.signal()) is not None:
+            yield from self._stop(signal_number)
         if loss is not None and not isfinite(loss):
             yield from self._roll_back()
             return
         train_state = self.train_state
         train_state.evaluated = train_state.step
-        self.planner.evaluated(time.monotonic() - start)
+        seconds = self.decisions.seconds()
+        self.decisions.evaluated(seconds - start)
         if loss is not None:
-            seconds = self.planner.clock.seconds()
             yield Evaluated(train_state.step, self.trainer.epoch, train_state.chars, seconds, loss)
         self._keep_if_best(loss)
-        assert train_state.plan is not None
-        plan = self.planner.corrected(
-            train_state.plan, train_state.step, progress(train_state.plans, train_state.step)
-        )
-        if plan is not train_state.plan:
+        if (plan := self.decisions.corrected_plan(train_state)) is not None:
             yield self._adopt(plan)
 
     def _keep_if_best(self, loss: float | None) -> None:
@@ -130,56 +131,43 @@ class Loop:
             self.train_state.best = loss
         self.host.write_model(self.trainer)
 
-    def _heed_signal(self) -> Iterator[Event]:
-        signal_number = self.host.pending_signal()
-        if signal_number is not None:
-            if self.trainer.is_healthy:
-                yield self._save()
-            raise InterruptedRunError("interrupted", signal_number)
+    def _is_healthy(self) -> bool:
+        return self.decisions.is_healthy(self.trainer)
 
-    def _save_and_sample_if_due(self) -> Iterator[Event]:
-        step = self.train_state.step
-        if self.save_interval.is_due(step):
-            if not self.trainer.is_healthy:
-                yield from self._roll_back()
-                return
+    def _stop(self, signal_number: int) -> Iterator[Event]:
+        if self._is_healthy():
             yield self._save()
-        if self.sample_interval.is_due(step):
-            self.sample_interval.restart(step)
-            yield Sampled(step, self.host.sample(self.trainer))
+        raise InterruptedRunError("interrupted", signal_number)
 
     def _save(self) -> Saved:
-        """Store a whole state; and a model too, as long as no evaluation has chosen one."""
-        start = time.monotonic()
+        """Store a checkpoint; and a model too, as long as no evaluation has chosen one."""
+        start = self.decisions.seconds()
         train_state = self.train_state
         path = self.store.save(self.trainer.tensors(), self.host.checkpoint_values(train_state))
         if train_state.best is None:
             self.host.write_model(self.trainer)
-        took = time.monotonic() - start
-        self.planner.saved(took)
-        if self.save_sparingly and self.save_interval.seconds is not None:
-            self.save_interval.seconds = max(self.save_interval.seconds, took / MAX_SAVE_SHARE)
-        self.save_interval.restart(train_state.step)
+        took = self.decisions.seconds() - start
+        self.decisions.saved(train_state.step, took)
         return Saved(train_state.step, str(path), took)
 
     def _roll_back(self) -> Iterator[Event]:
-        """Go back to the last whole state, or the beginning, with a lower learning rate."""
+        """Go back to the last checkpoint, or the beginning, with a lower learning rate."""
         before = self.train_state
         diverged_at, lr_scale, rollbacks = before.step, before.lr_scale, before.rollbacks + 1
         best = before.best
         if rollbacks > MAX_ROLLBACKS:
-            yield Finished(diverged_at, self.planner.clock.seconds(), best, "diverged")
+            yield Finished(diverged_at, self.decisions.seconds(), best, "diverged")
             raise DivergedError(
                 f"training diverged {rollbacks} times, last at step {diverged_at}; try a lower --lr or --clip"
             )
         self.trainer = self.host.new_trainer()
-        state, _ = self.store.latest()
-        if state is not None:
-            restore(self.trainer, state)
+        checkpoint, _ = self.store.latest()
+        if checkpoint is not None:
+            restore(self.trainer, checkpoint)
         self.train_state.lr_scale, self.train_state.rollbacks = lr_scale * ROLLBACK_LR, rollbacks
         self.train_state.best = best  # the model file holds it still
-        self.planner.restart_measuring(self.train_state.step)
-        path = str(state.path) if state else ""
+        self.decisions.went_back(self.train_state.step)
+        path = str(checkpoint.path) if checkpoint else ""
         reason = f"diverged at step {diverged_at}; learning rate × {self.train_state.lr_scale:g}"
         yield Resumed(self.train_state.step, path, reason)
 
@@ -188,5 +176,5 @@ class Loop:
         train_state, plan = self.train_state, self.train_state.plan
         assert plan is not None
         yield Finished(
-            train_state.step, self.planner.clock.seconds(), train_state.best, self.planner.reason(plan)
+            train_state.step, self.decisions.seconds(), train_state.best, self.decisions.reason(plan)
         )

@@ -5,6 +5,7 @@ minutes gives its first plan once the speed has been measured, and a corrected o
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import ceil, inf
 
@@ -24,13 +25,14 @@ MARGIN_SHARE = 0.004  # of the budget
 
 
 class Clock:
-    """Seconds of the run: since `started` (on time.monotonic's scale), and `spent` before that."""
+    """Seconds of the run: since `started` on `now`'s scale, and `spent` before that."""
 
-    def __init__(self, started: float, spent: float = 0.0) -> None:
+    def __init__(self, started: float, spent: float = 0.0, now: Callable[[], float] = time.monotonic) -> None:
         self._origin = started - spent
+        self._now = now
 
     def seconds(self) -> float:
-        return time.monotonic() - self._origin
+        return self._now() - self._origin
 
 
 @dataclass
@@ -124,7 +126,7 @@ class Planner:
             eval_cost = self.val_chars * EVAL_COST * per_step / self.chars_per_step
         margin = MARGIN + MARGIN_SHARE * 60 * self.budget.minutes + self.save_seconds
         left = self.deadline - self.clock.seconds() - margin
-        stretch, evals = _stretches(left, 60 * self.budget.minutes, eval_cost)
+        stretch, evals = next_stretch(left, 60 * self.budget.minutes, eval_cost)
         steps = step + max(int((left - evals * eval_cost) / per_step), 0)
         if step == 0 or (plan is None and steps == step):
             steps += 1
@@ -152,7 +154,7 @@ class Planner:
         return ceil(max(steps / EVALS_WANTED, cost_in_steps / EVAL_SHARE, 1))
 
 
-def _stretches(left: float, budget: float, eval_cost: float) -> tuple[float, int]:
+def next_stretch(left: float, budget: float, eval_cost: float) -> tuple[float, int]:
     """Training seconds up to the next evaluation, and the number of evaluations in the seconds `left`.
 
     Stretches halve towards the end, so that what a machine's speed does after the last correction matters little, but

@@ -13,6 +13,7 @@ from charnn.storage.checkpoints import Checkpoint, CheckpointStore
 from charnn.storage.run_folder import MetricsLog
 from charnn.storage.train_state import TrainState
 from charnn.training.context import RunContext, TrainRequest
+from charnn.training.decisions import Decisions
 from charnn.training.device import memory_advice
 from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary
 from charnn.training.interval import Interval
@@ -79,7 +80,13 @@ def _trained(
     sample: Interval,
 ) -> Iterator[Event]:
     trainer = context.new_trainer()
-    planner = _planner(context, trainer)
+    decisions = Decisions(
+        _planner(context, trainer),
+        save,
+        sample,
+        context.request.pending_signal,
+        save_sparingly="save_every" not in context.request.options,
+    )
     require_room(context.folder.path, _room_needed(trainer, store.keep))
     if checkpoint is None:
         context.folder.clear()
@@ -90,15 +97,13 @@ def _trained(
         checkpoint.tensors.clear()  # they are in the trainer now; a second copy would stay for the whole run
         what = resumption(checkpoint, context.config.budget)
         if what is Resumption.FINISHED:
-            yield _over_already(context, planner, trainer.train_state)
+            yield _over_already(context, decisions, trainer.train_state)
             return
         yield Resumed(checkpoint.step, str(checkpoint.path))
-        planner.restart_measuring(checkpoint.step)
         if what is Resumption.EXTENDED:
-            yield from _extended(trainer, planner)
-    for interval in (save, sample):
-        interval.restart(trainer.train_state.step)
-    loop = Loop(trainer, planner, store, context, save, sample, "save_every" not in context.request.options)
+            yield from _extended(trainer, decisions)
+    decisions.begin(trainer.train_state.step)
+    loop = Loop(trainer, decisions, store, context)
     try:
         yield from loop.events()
     except InterruptedRunError as error:
@@ -106,11 +111,10 @@ def _trained(
         raise InterruptedRunError(f"interrupted; to go on: {command}", error.signal_number) from None
 
 
-def _extended(trainer: Trainer, planner: Planner) -> Iterator[Event]:
+def _extended(trainer: Trainer, decisions: Decisions) -> Iterator[Event]:
     """A new plan for a budget that grew."""
     train_state = trainer.train_state
-    assert train_state.plan is not None
-    plan = planner.extended(train_state.plan, train_state.step)
+    plan = decisions.extended_plan(train_state)
     train_state.plans.append(plan)
     yield Planned(plan.step, plan.steps, plan.chars_per_second)
     yield Notice(
@@ -119,13 +123,13 @@ def _extended(trainer: Trainer, planner: Planner) -> Iterator[Event]:
     )
 
 
-def _over_already(context: RunContext, planner: Planner, train_state: TrainState) -> Event:
+def _over_already(context: RunContext, decisions: Decisions, train_state: TrainState) -> Event:
     """That it is; or its last line, where a kill came between the last save and that."""
     assert train_state.plan is not None
     if MetricsLog(context.folder.metrics).last("finish"):
         return Notice("this run is over; give a larger budget to go on with it")
     return Finished(
-        train_state.step, context.clock.seconds(), train_state.best, planner.reason(train_state.plan)
+        train_state.step, context.clock.seconds(), train_state.best, decisions.reason(train_state.plan)
     )
 
 

@@ -126,7 +126,7 @@ class DisplayConfig:
 class DataConfig:
     """Which text, how it is read and how it is split. `val_fraction` None: a tenth, at most MAX_VALIDATION."""
 
-    sources: tuple[str, ...] = ()
+    sources: tuple[str, ...] = setting((), is_path=True)
     separator: str = setting("", "Text between files.", TEXT, metavar="TEXT", shown="nothing")
     errors: Errors = setting(
         "strict", "Invalid UTF-8 bytes: an error with the offset, or U+FFFD in their place.", TEXT

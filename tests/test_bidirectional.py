@@ -226,7 +226,7 @@ def test_kind_and_boolean_at_once_are_refused(tmp_path, monkeypatch):
 def test_an_unknown_kind_is_named_with_those_there_are(tmp_path, monkeypatch):
     monkeypatch.setattr(model_file, "to_json", lambda config: vars(config) | {"kind": "oracle"})
     with pytest.raises(
-        ModelFileError, match="its kind is 'oracle', not one of language_model, bidirectional"
+        ModelFileError, match="its kind is 'oracle': it must be one of language_model, bidirectional"
     ):
         read_model(written(tmp_path, random_model(NGRAMS)))
 

@@ -6,8 +6,7 @@ import typer
 
 from charnn.cli.announce import MODEL_DEFAULT
 from charnn.cli.options import option
-
-OUTPUT = "What is shown"
+from charnn.config import OUTPUT
 
 ModelPath = Annotated[
     str | None,

@@ -11,15 +11,15 @@ import typer
 from charnn.cli.announce import MODEL_DEFAULT, announced_model
 from charnn.cli.inputs import STDIN, read_bursts, read_pieces
 from charnn.cli.options import option
+from charnn.config import OUTPUT
 from charnn.errors import InputError
 from charnn.outputs import is_stdout, write_output
 
 if TYPE_CHECKING:
     from charnn.inference.comparison import Comparison, ScoredText
 
-WHAT = "What is scored"
-HOW = "How"
-OUTPUT = "What is shown"
+WHAT = "Texts"
+HOW = "Scoring"
 
 Texts = Annotated[
     list[str] | None,

@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from charnn.config import SampleConfig, TrainConfig, TrainOptions, to_json
+from charnn.config import DataConfig, SampleConfig, TrainConfig, TrainOptions, to_json
 from charnn.data.corpus import Corpus
 from charnn.inference.model import Model
 from charnn.model.kinds import parameter_count
+from charnn.settings import settings_of
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.model_file import ModelFile, write_model
 from charnn.storage.run_folder import RunFolder
@@ -23,6 +24,7 @@ from charnn.training.task import task_for
 from charnn.training.trainer import Trainer
 from charnn.version import __version__
 
+Section = TypeVar("Section", TrainConfig, DataConfig)
 LIVE_SAMPLE = SampleConfig(length=200, temperature=0.8)
 
 
@@ -115,10 +117,19 @@ class RunContext:
 
 def without_paths(config: TrainConfig) -> TrainConfig:
     """The same, files by their names alone: a model is passed on, and where its text lay is nobody's business."""
-    data = config.data
-    names = tuple(Path(source).name for source in data.sources)
-    val, init_from = (path and Path(path).name for path in (data.val, config.init_from))
-    return replace(config, data=replace(data, sources=names, val=val), init_from=init_from)
+    return replace(_named(config), data=_named(config.data))
+
+
+def _named(section: Section) -> Section:
+    """The part of a configuration, its settings that are paths cut to their last names."""
+    kind: Any = type(section)
+    paths = {name: getattr(section, name) for name, one in settings_of(kind).items() if one.is_path}
+    names: dict[str, Any] = {
+        name: tuple(Path(one).name for one in path) if isinstance(path, tuple) else Path(path).name
+        for name, path in paths.items()
+        if path
+    }
+    return replace(section, **names)
 
 
 def versions() -> dict[str, str]:

@@ -119,6 +119,16 @@ def test_files_may_be_called_anything(tmp_path):
         (InputError("no such thing"), 2, "charnn: no such thing\n"),
         (CharnnError("disk\nfull\x1b"), 1, "charnn: disk\\nfull\\x1b\n"),
         (MemoryError(), 1, "charnn: out of memory\n"),
+        (
+            RuntimeError("can't start new thread"),
+            1,
+            "charnn: the system starts no more threads (see ulimit -u)\n",
+        ),
+        (
+            ImportError("numpy could not be imported\n\nlibx.so: failed to map segment from shared object"),
+            1,
+            "charnn: out of memory: a library could not be loaded (see ulimit -v)\n",
+        ),
         (OSError(5, "Input/output error"), 1, "charnn: [Errno 5] Input/output error\n"),
     ],
 )
@@ -144,6 +154,17 @@ def test_a_signal_ends_it_quietly_and_is_what_it_dies_of(model, number):
     _, stderr = child.communicate(timeout=20)
     assert child.returncode == -number
     assert stderr.count(b"\n") == 1 and stderr.startswith(b"model: ")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a fault of charnn"), ImportError("no module named torch")])
+def test_an_error_that_is_not_the_machines_is_not_hidden(monkeypatch, error):
+    def failing(**_):
+        raise error
+
+    monkeypatch.setattr(app, "app", failing)
+    monkeypatch.setattr(app, "guard_streams", lambda: None)
+    with pytest.raises(type(error)):
+        app.main()
 
 
 def test_completion_scripts_are_there():

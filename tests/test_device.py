@@ -1,11 +1,13 @@
 """Where a network is trained; no GPU is needed to test the choice."""
 
+import threading
+
 import pytest
 import torch
 
 from charnn.errors import CharnnError, InputError
 from charnn.training import device as devices
-from charnn.training.device import choose_device, choose_precision
+from charnn.training.device import choose_device, choose_precision, use_threads
 
 CPU = torch.device("cpu")
 
@@ -131,3 +133,19 @@ def test_running_out_of_memory_gives_advice(error):
 def test_other_faults_are_not_explained_away():
     with pytest.raises(RuntimeError, match="of our own"), devices.memory_advice("cpu"):
         raise RuntimeError("a mistake of our own")
+
+
+def test_threads_that_cannot_be_started_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenMP would end the process where it can't have them."""
+    before = torch.get_num_threads()
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    try:
+        with pytest.raises(CharnnError, match=r"the system doesn't start 3 threads .*give --threads 1"):
+            use_threads(3)
+        assert use_threads(1) == 1
+    finally:
+        torch.set_num_threads(before)

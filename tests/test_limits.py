@@ -99,6 +99,12 @@ def test_a_network_too_large_for_memory_is_said_with_advice(tmp_path: Path) -> N
     assert not list(tmp_path.glob("checkpoints/*/resume"))
 
 
+def test_libraries_that_do_not_fit_are_said() -> None:
+    ended = limited(50, "sample", "-l", "3")
+    assert ended.returncode == 1
+    assert ended.stderr == "charnn: out of memory: a library could not be loaded (see ulimit -v)\n"
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 kilobytes."""

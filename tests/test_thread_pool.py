@@ -44,6 +44,20 @@ def test_an_error_comes_out_in_its_place():
         next(results)
 
 
+@pytest.mark.parametrize("allowed", [0, 1, 2])
+def test_work_is_done_where_the_system_starts_no_more_threads(allowed, monkeypatch):
+    started = count()
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if next(started) >= allowed:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert list(in_order(lambda number: number * 2, range(20))) == list(range(0, 40, 2))
+
+
 def test_threads_end_with_the_iterator():
     before = set(threading.enumerate())
     results = in_order(lambda number: number, range(100))

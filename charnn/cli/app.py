@@ -1,6 +1,7 @@
 """The program: its commands, and what becomes of their errors."""
 
 import os
+import re
 import signal
 import sys
 from typing import Annotated, NoReturn
@@ -66,9 +67,11 @@ def main() -> NoReturn:
 def _exit_code() -> int:
     """Run the command line; the exit code, once an error has been told."""
     try:
-        exit_code = app(prog_name="charnn", standalone_mode=False)
-        if interrupts.pending() is None:  # else nobody may be reading any more
-            sys.stdout.flush()
+        try:
+            return app(prog_name="charnn", standalone_mode=False) or 0
+        finally:
+            if interrupts.pending() is None:  # else nobody may be reading any more
+                sys.stdout.flush()
     except TyperException as error:
         error.message = escape(error.message)
         error.show()  # type: ignore[attr-defined]
@@ -79,13 +82,27 @@ def _exit_code() -> int:
     except CharnnError as error:
         _tell(str(error))
         return error.exit_code
-    except MemoryError:
-        _tell("out of memory")
-        return 1
     except OSError as error:
         _tell(str(error))
         return 1
-    return exit_code or 0
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if (lack := _lack(error)) is None:
+            raise
+        _tell(lack)
+        return 1
+
+
+def _lack(error: Exception) -> str | None:
+    """What the machine lacked, where it is that which Python or a library says; None for an error of another kind."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return "the system starts no more threads (see ulimit -u)"
+    if isinstance(error, ImportError) and re.search(
+        "failed to map segment|annot allocate memory", str(error)
+    ):
+        return "out of memory: a library could not be loaded (see ulimit -v)"
+    return None
 
 
 def _tell(message: str) -> None:

@@ -19,7 +19,8 @@ Result = TypeVar("Result")
 def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """The results, in the items' order; items are taken a few ahead. What `work` raises comes out in its place.
 
-    The threads end with the iterator or with the program, which doesn't wait for them.
+    The threads end with the iterator or with the program, which doesn't wait for them. Where the system starts none
+    (a limit on processes, say), the work is done here.
     """
     pending: deque[Future[Result]] = deque()
     jobs: SimpleQueue[tuple[Future[Result], Item] | None] = SimpleQueue()
@@ -28,10 +29,14 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
         for item in items:
             pending.append(Future())
             jobs.put((pending[-1], item))
-            if threads < most:
-                Thread(target=_serve, args=(work, jobs), daemon=True).start()
+            if threads < most and _starts(Thread(target=_serve, args=(work, jobs), daemon=True)):
                 threads += 1
-            elif len(pending) > most:
+                continue
+            most = threads  # as many as there can be
+            if not threads:
+                jobs.put(None)
+                _serve(work, jobs)
+            if len(pending) > most:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
@@ -40,6 +45,15 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
             future.cancel()
         for _ in range(threads):
             jobs.put(None)
+
+
+def _starts(thread: Thread) -> bool:
+    """Start it, unless the system refuses."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _serve(work: Callable[[Item], Result], jobs: "SimpleQueue[tuple[Future[Result], Item] | None]") -> None:

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Event, Thread
 
 import torch
 from torch import Tensor
@@ -72,10 +73,33 @@ def memory_advice(device: str) -> Iterator[None]:
 
 
 def use_threads(threads: int | None) -> int:
-    """Set the number of CPU threads (None: torch's own choice) and return the number in force."""
+    """Set the number of CPU threads (None: torch's own choice) and return the number in force.
+
+    Raises CharnnError where the system doesn't start as many: OpenMP would end the process.
+    """
     if threads is not None:
         torch.set_num_threads(threads)
-    return torch.get_num_threads()
+    count = torch.get_num_threads()
+    if not _can_start(count - 1):
+        raise CharnnError(f"the system doesn't start {count} threads (see ulimit -u); give --threads 1")
+    return count
+
+
+def _can_start(count: int) -> bool:
+    """Whether so many threads can be at once, beside those that there are."""
+    over, started = Event(), []
+    try:
+        for _ in range(count):
+            thread = Thread(target=over.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        return False
+    finally:
+        over.set()
+        for thread in started:
+            thread.join()
+    return True
 
 
 def seed_everything(seed: int) -> None:

@@ -10,12 +10,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -86,13 +87,28 @@ def save(run: RunFolder, step: int) -> None:
 
 def strike(folder: Path, blow: Strike | None) -> Outcome:
     """Save step 3 in a process of its own and strike it; with None, only trace it."""
+    inject = [blow.expression] if blow else []
+    ended, text = traced(folder / "strace.log", folder, _save_when_told, (folder,), CALLS, inject)
+    struck = ("(INJECTED)" if blow and blow.error else "+++ killed by SIGKILL +++") in text
+    return Outcome(struck, ended, text)
+
+
+def traced(
+    log: Path,
+    folder: Path,
+    work: Callable[..., None],
+    values: tuple[Any, ...],
+    calls: Iterable[str],
+    inject: list[str],
+) -> tuple[processes.Ended, str]:
+    """Run `work(*values, orders)` in `folder`; once it is ready, strace is attached and it is told to go."""
     ours, theirs = Pipe()
-    child = processes.fork(folder, _save_when_told, folder, theirs)
+    child = processes.fork(folder, work, *values, theirs)
     ours.recv()
-    log = folder / "strace.log"
-    calls = ",".join(f"?{call}" for call in CALLS)
-    inject = ["-e", blow.expression] if blow else []
-    command = ["strace", "-f", "-y", "-o", str(log), "-e", f"trace={calls}", *inject, "-p", str(child.pid)]
+    listed = ",".join(f"?{call}" for call in calls)
+    injections = [word for expression in inject for word in ("-e", expression)]
+    traced = ["-f", "-y", "-o", str(log), "-e", f"trace={listed}", "-p", str(child.pid)]
+    command = ["strace", *traced, *injections]
     with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as strace:
         assert strace.stderr is not None
         if "attached" not in (line := strace.stderr.readline()):
@@ -101,16 +117,14 @@ def strike(folder: Path, blow: Strike | None) -> Outcome:
         with suppress(BrokenPipeError):
             ours.send("go")
         ended = child.wait()
-    text = log.read_text(encoding="utf-8")
-    struck = ("(INJECTED)" if blow and blow.error else "+++ killed by SIGKILL +++") in text
-    return Outcome(struck, ended, text)
+    return ended, log.read_text(encoding="utf-8")
 
 
 def _save_when_told(folder: Path, orders: Connection) -> None:
     (folder / "scratch").mkdir(exist_ok=True)
     for step in (1, 2, 3, 4):  # whatever is imported late, is imported now
         save(RunFolder(folder / "scratch"), step)
-    _let_anyone_trace()
+    let_anyone_trace()
     orders.send("ready")
     orders.recv()
     try:
@@ -122,7 +136,7 @@ def _save_when_told(folder: Path, orders: Connection) -> None:
     os._exit(0)
 
 
-def _let_anyone_trace() -> None:
+def let_anyone_trace() -> None:
     """Yama, where it is on, lets only a parent trace, unless the child says otherwise; strace is a sibling."""
     pr_set_ptracer, anyone = 0x59616D61, ctypes.c_ulong(-1)
     ctypes.CDLL(None).prctl(pr_set_ptracer, anyone, 0, 0, 0)

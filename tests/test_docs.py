@@ -22,6 +22,7 @@ from charnn.inference.model import load
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.settings import settings_of
 from charnn.storage.model_file import MAX_HEADER
+from charnn.storage.model_tensors import QUANTIZED_FROM
 from charnn.training import recipe
 from docs import generate
 
@@ -36,6 +37,7 @@ KINDS = [
     ModelConfig(20, cell="rnn", hidden=7, embedding=4, ngrams=4, ngram_rows=32),
     ModelConfig(20, cell="rnn", nonlinearity="relu", hidden=7),
     ModelConfig(20, cell="lstm", hidden=6, embedding=4, ngrams=2, ngram_rows=16),
+    ModelConfig(vocab_size=12, hidden=5, embedding=64, ngrams=2, ngram_rows=QUANTIZED_FROM // 64),
 ]
 
 

@@ -16,7 +16,7 @@ from charnn.config import ModelConfig
 from charnn.errors import InputError, ModelFileError, UnknownCharacterError
 from charnn.inference import model as model_module
 from charnn.inference.model import Model
-from charnn.storage import model_file
+from charnn.storage import model_tensors
 
 CONFIG = ModelConfig(vocab_size=20, hidden=8, layers=2)
 MODEL = loaded(random_model(CONFIG, seed=5))
@@ -190,7 +190,7 @@ def test_a_relu_network_that_runs_away_stays_finite():
 def test_the_largest_weights_that_a_file_may_hold_stay_finite(config):
     stored = random_model(config)
     for weight in stored.weights.values():
-        np.copysign(np.float32(model_file.MAX_WEIGHT), weight, out=weight)
+        np.copysign(np.float32(model_tensors.MAX_WEIGHT), weight, out=weight)
     model = loaded(stored)
     assert np.isfinite([sample.log_prob for sample in model.sample_many(3, length=200, seed=1)]).all()
 

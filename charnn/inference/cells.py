@@ -7,7 +7,7 @@ For a single stream each of NumPy's calls costs more than its numbers, so the ca
 own methods, operands of one type and of as many dimensions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from charnn.config import GATES, ModelConfig
 from charnn.inference.values import ArrayValue
+from charnn.storage.model_tensors import Weights, dense
 
 Array = NDArray[np.float32]
 _HALF = np.array(0.5, np.float32)
@@ -67,10 +68,10 @@ CellStep = Callable[[Layer, Buffers, LayerState], LayerState]
 """(layer, buffers with both products, the biases in the first, state) → state. Overwrites the buffers."""
 
 
-def prepared_layer(config: ModelConfig, weights: Mapping[str, Array], index: int) -> Layer:
+def prepared_layer(config: ModelConfig, weights: Weights, index: int) -> Layer:
     """Layer `index` of a network whose weights carry PyTorch's names and layout."""
     ih, hh, bias, recurrent_bias = (
-        weights[f"rnn.{name}_l{index}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        dense(weights[f"rnn.{name}_l{index}"]) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     )
     new_bias = np.zeros(config.hidden, np.float32)
     if config.cell == "gru":
@@ -80,7 +81,7 @@ def prepared_layer(config: ModelConfig, weights: Mapping[str, Array], index: int
     return Layer(
         input_weight=(ih[rows] * scale[:, None]).T,
         recurrent_weight=(hh[rows] * scale[:, None]).T,
-        bias=((bias + recurrent_bias)[rows] * scale)[None],
+        bias=((bias + recurrent_bias)[rows] * scale)[None].astype(np.float32, copy=False),
         new_bias=new_bias[None],
     )
 

@@ -1,7 +1,7 @@
 """The network stepped in NumPy: no torch, starts at once. Weights are immutable, the state is a value."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from charnn.inference.input_projection import InputProjection
 from charnn.inference.values import ArrayValue
 from charnn.model.ngrams import BEFORE_TEXT
 from charnn.model.shapes import RECENT, state_shapes
+from charnn.storage.model_tensors import Weights, dense
 
 Ids = NDArray[np.integer]
 
@@ -59,15 +60,15 @@ class State(NamedTuple):
 class Engine(ArrayValue):
     """A network ready to step. Immutable: many threads may share one."""
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
+    def __init__(self, config: ModelConfig, weights: Weights) -> None:
         self.config = config
         first, *deeper = (prepared_layer(config, weights, index) for index in range(config.layers))
         self._first_input = InputProjection(config, weights, first)
         # the first input stands for the first layer's input weights, which may be as large
         self._layers = [replace(first, input_weight=np.empty((0, 0), np.float32)), *deeper]
         self._cell_step = cell_step(config)
-        self._output_weight = weights["output.weight"].T
-        self._output_bias = weights["output.bias"][None]
+        self._output_weight = dense(weights["output.weight"]).T
+        self._output_bias = dense(weights["output.bias"])[None]
 
     def initial(self, batch: int = 1) -> State:
         """The zero state of B = `batch` streams."""

@@ -1,7 +1,5 @@
 """The first layer's input product: a row of a table, and with n-gram inputs the product of their sum."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +7,8 @@ from charnn.config import ModelConfig
 from charnn.inference.cells import Array, Layer
 from charnn.inference.values import ArrayValue
 from charnn.model.ngrams import hashed, tap_factors
+from charnn.storage.model_tensors import Weight, Weights, dense
+from charnn.storage.quantized_table import QuantizedTable
 
 MAX_TABLE = 1 << 22  # entries (16 MB); a larger product of embedding and input weights is taken at each step
 
@@ -20,8 +20,8 @@ class InputProjection(ArrayValue):
     and the biases are folded into it.
     """
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, Array], layer: Layer) -> None:
-        self._embedding = weights["embedding.weight"] if config.embedding else None
+    def __init__(self, config: ModelConfig, weights: Weights, layer: Layer) -> None:
+        self._embedding = dense(weights["embedding.weight"]) if config.embedding else None
         self._table = _input_table(layer, self._embedding)
         self._ngrams = _NgramSum(config, weights["ngrams.weight"]) if config.ngrams else None
         self._layer = None if config.embedding == 0 else layer  # one-hot input needs no more than the table
@@ -39,7 +39,7 @@ class InputProjection(ArrayValue):
 class _NgramSum(ArrayValue):
     """The summed embeddings of the n-grams that end at a character: `charnn.model.ngrams`' rows, all orders at once."""
 
-    def __init__(self, config: ModelConfig, table: Array) -> None:
+    def __init__(self, config: ModelConfig, table: Weight) -> None:
         self._config, self._table = config, table
         self._factors = np.array(tap_factors(config))[:, None]
         self._first_rows = (np.arange(config.ngrams - 1) * config.ngram_rows)[:, None]
@@ -48,7 +48,9 @@ class _NgramSum(ArrayValue):
         """taps (n, B) → (B, width of the embedding)."""
         values = np.add.accumulate(taps * self._factors)[1:]
         rows = hashed(values, self._config) + self._first_rows
-        summed: Array = np.add.reduce(self._table.take(rows, axis=0), axis=0, dtype=np.float32)
+        table = self._table
+        taken = table.take(rows) if isinstance(table, QuantizedTable) else table.take(rows, axis=0)
+        summed: Array = np.add.reduce(taken, axis=0, dtype=np.float32)
         return summed
 
 

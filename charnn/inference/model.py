@@ -198,7 +198,7 @@ class Model:
         stored = self._read_again()
         if (stored.config, stored.provenance) != (self.config, dict(self.provenance)):
             raise ModelFileError(f"{self.path} has changed since it was loaded: load it again")
-        return stored.weights
+        return stored.dense_weights()
 
     def _tokens(
         self, prompt: str, config: SampleConfig, seed: int | None, *, scored: bool

@@ -2,7 +2,7 @@
 
     8 bytes   length of the header, little-endian
     header    JSON: "__metadata__": {"charnn": JSON}, and for each tensor its dtype, shape and place
-    tensors   float32 or float16, all of one dtype, named as `model.shapes` says
+    tensors   the weights, see `storage.model_tensors`
 
 Files may come from strangers: nothing is believed, executed, mapped or allocated before it is checked.
 """
@@ -10,34 +10,24 @@ Files may come from strangers: nothing is believed, executed, mapped or allocate
 import errno
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as parse_tensors
 
 from charnn.config import ModelConfig, to_json
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, ModelFileError
 from charnn.files import open_regular, write_atomically
-from charnn.model.kinds import parameter_count, weight_shapes, with_kind
+from charnn.model.kinds import weight_shapes, with_kind
 from charnn.model.shapes import inconsistency
 from charnn.settings import require_stored, settings_of
+from charnn.storage.model_tensors import Floats, Weights, dense, is_quantized, read_tensors, stored_tensors
 from charnn.storage.strict_json import parse_json
-from charnn.storage.tensor_file import safetensors_chunks, stored_array
+from charnn.storage.tensor_file import safetensors_chunks
 
-FORMAT = 1
+FORMATS = (1, 2)  # 2: with 8-bit rows
 MODEL_FILE = "model.safetensors"
 MAX_HEADER = 1 << 20  # bytes; all characters that Unicode has assigned take two thirds of it
-HALF_FROM = 1_000_000  # parameters
-TABLE = "ngrams.weight"
-_HALF_EXPONENT = 0x7C00  # all of its bits set: infinite or NaN
-MAX_WEIGHT = 1e6  # no network that works comes near; with it no product of a step can overflow
-DTYPES = {4: "F32", 2: "F16"}  # bytes of a number: its name in the header
 MACHINE_FAULTS = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
@@ -45,13 +35,17 @@ MACHINE_FAULTS = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFI
 class ModelFile:
     """What a model file holds. `weights` by name, shaped as `weight_shapes(config)` says; float32.
 
-    But the n-gram table may be float16: few of its rows are read, and those are widened when they are.
+    But n-gram tables may be float16 or 8-bit rows: few of their rows are read, and those are widened when they are.
     """
 
     config: ModelConfig
     vocabulary: Vocabulary
-    weights: Mapping[str, NDArray[np.floating[Any]]]
+    weights: Weights
     provenance: dict[str, Any]
+
+    def dense_weights(self) -> dict[str, Floats]:
+        """The weights as arrays all."""
+        return {name: dense(weight) for name, weight in self.weights.items()}
 
 
 def model_path(path: Path) -> Path:
@@ -68,12 +62,12 @@ def model_path(path: Path) -> Path:
 
 
 def write_model(path: Path, model: ModelFile) -> None:
-    """Write a model file atomically; a large one in half precision, which halves it and moves its loss by under 0.001.
+    """Write a model file atomically; a large one in half precision and 8-bit rows: its loss moves by under 0.001.
 
     Raises CharnnError naming the path and the cause.
     """
     metadata = {
-        "format": FORMAT,
+        "format": FORMATS[any(is_quantized(*weight) for weight in model.weights.items())],
         "config": to_json(model.config),
         "vocabulary": {
             "characters": model.vocabulary.characters,
@@ -81,17 +75,9 @@ def write_model(path: Path, model: ModelFile) -> None:
         },
         "provenance": model.provenance,
     }
-    dtype = np.dtype(_stored_dtype(model.weights))
-    tensors = {n: stored_array(w, dtype, DTYPES[dtype.itemsize]) for n, w in model.weights.items()}
     text = json.dumps(metadata, ensure_ascii=False)
     text = text.encode("utf-8", "backslashreplace").decode()  # a file name's odd bytes; JSON reads them back
-    write_atomically(path, safetensors_chunks(tensors, {"charnn": text}))
-
-
-def _stored_dtype(weights: Mapping[str, NDArray[np.floating[Any]]]) -> type[np.floating[Any]]:
-    is_large = sum(weight.size for weight in weights.values()) >= HALF_FROM
-    fits = all(_largest(weight) <= float(np.finfo(np.float16).max) for weight in weights.values())
-    return np.float16 if is_large and fits else np.float32
+    write_atomically(path, safetensors_chunks(stored_tensors(model.weights), {"charnn": text}))
 
 
 def read_model(path: Path) -> ModelFile:
@@ -102,23 +88,22 @@ def read_model(path: Path) -> ModelFile:
     """
     try:
         with open_regular(path) as file:
-            return _read(file)
-    except (ValueError, SafetensorError) as error:
+            return _read(file, path)
+    except ValueError as error:
         raise ModelFileError(f"{path} is no model of charnn's: {_plain(error)}; name another") from None
     except OSError as error:
         kind = CharnnError if error.errno in MACHINE_FAULTS else ModelFileError
         raise kind(f"cannot read the model {path}: {error.strerror}") from None
 
 
-def _read(file: BinaryIO) -> ModelFile:
-    """The checks, from the cheapest on. Raises ValueError or SafetensorError."""
+def _read(file: BinaryIO, path: Path) -> ModelFile:
+    """The checks, from the cheapest on. Raises ValueError."""
     size = os.fstat(file.fileno()).st_size
     prefix = _read_prefix(file, size)
     header, begin = _object(_parsed(prefix[8:], "header"), "header"), len(prefix)
     about = _metadata(header)
     config = parse_model_config(about["config"])
-    _check_tensors(header, weight_shapes(config), _dtype(size - begin, parameter_count(config)))
-    weights = _weights(prefix + file.read(size - begin))
+    weights = read_tensors(file, path, header, begin, weight_shapes(config))
     return ModelFile(config, _vocabulary(about["vocabulary"], config), weights, about["provenance"])
 
 
@@ -139,9 +124,10 @@ def _metadata(header: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(text, str):
         raise ValueError("its metadata has no entry of charnn's")
     about = _object(_parsed(text.encode(), "metadata"), "metadata")
-    if about.get("format") != FORMAT:
+    if about.get("format") not in FORMATS:
+        known = " and ".join(map(str, FORMATS))
         raise ValueError(
-            f"its format is {about.get('format')!r}, this charnn reads {FORMAT}; try a newer charnn"
+            f"its format is {about.get('format')!r}, this charnn reads {known}; try a newer charnn"
         )
     return {name: _object(about.get(name), name) for name in ("config", "vocabulary", "provenance")}
 
@@ -159,52 +145,6 @@ def parse_model_config(values: dict[str, Any]) -> ModelConfig:
     if reason := inconsistency(config):
         raise ValueError(f"its configuration contradicts itself: {reason}")
     return config
-
-
-def _dtype(stored: int, parameters: int) -> str:
-    """The dtype in which so many parameters fill so many bytes exactly."""
-    for width, name in DTYPES.items():
-        if stored == width * parameters:
-            return name
-    raise ValueError(
-        f"it holds {stored:,} bytes of tensors, but its configuration has {parameters:,} parameters"
-    )
-
-
-def _check_tensors(header: dict[str, Any], shapes: Mapping[str, tuple[int, ...]], dtype: str) -> None:
-    """Exactly the names, dtypes and shapes that the configuration asks for."""
-    names = header.keys() - {"__metadata__"}
-    if names != shapes.keys():
-        odd = min(names ^ shapes.keys())
-        raise ValueError(
-            f"its tensor {odd!r} is {'missing' if odd in shapes else 'not one of a charnn model'}"
-        )
-    for name, shape in shapes.items():
-        tensor = _object(header[name], f"tensor {name}")
-        if tensor.get("dtype") != dtype or tensor.get("shape") != list(shape):
-            raise ValueError(f"its tensor {name} is not {dtype} of shape {shape}")
-
-
-def _weights(content: bytes) -> dict[str, NDArray[np.floating[Any]]]:
-    """The tensors, of sane size. safetensors checks that they lie side by side and fill the file."""
-    weights: dict[str, NDArray[np.floating[Any]]] = {}
-    for name, stored in parse_tensors(content).items():
-        if not _is_sane(stored):
-            raise ValueError(f"its tensor {name} has values that are not finite, or beyond ±{MAX_WEIGHT:g}")
-        weights[name] = stored if name.endswith(TABLE) else stored.astype(np.float32, copy=False)
-    return weights
-
-
-def _is_sane(stored: NDArray[np.floating[Any]]) -> bool:
-    """Whether every number is finite and within MAX_WEIGHT; in half precision a finite one always is."""
-    if stored.dtype == np.float16:  # NumPy computes in it slowly, so look at the bits
-        return not bool(((stored.view(np.uint16) & _HALF_EXPONENT) == _HALF_EXPONENT).any())
-    return _largest(stored) <= MAX_WEIGHT  # NaN isn't
-
-
-def _largest(weight: NDArray[np.floating[Any]]) -> float:
-    """The largest magnitude, NaN where there is one; without a copy, as `np.abs` would make."""
-    return float(np.maximum(weight.max(), -weight.min()))
 
 
 def _vocabulary(values: dict[str, Any], config: ModelConfig) -> Vocabulary:

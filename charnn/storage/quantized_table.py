@@ -65,6 +65,24 @@ class QuantizedTable:
         width = parts.values.shape[1]
         return cls(rows, parts.scales, parts.mask, width, lambda start, count: content[start : start + count])
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All that another process, or a copy, needs: it has no file to read from."""
+        self._load_all()
+        return {**vars(self), "_read": None}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QuantizedTable) or self.shape != other.shape:
+            return False
+        for table in (self, other):
+            table._load_all()
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("_ids", "_scales", "_values")
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.shape)
+
     def take(self, rows: NDArray[np.integer[Any]]) -> Floats:
         """Rows of any shape → that shape × W, float32; zeros for a row that isn't there."""
         places = self._ids.searchsorted(rows)
@@ -78,9 +96,12 @@ class QuantizedTable:
     def dense(self) -> Floats:
         """The whole table (R, W)."""
         table = np.zeros(self.shape, np.float32)
-        self._load(np.arange(len(self._ids)))
+        self._load_all()
         table[self._ids] = self._values * self._scales[:, None]
         return table
+
+    def _load_all(self) -> None:
+        self._load(np.arange(len(self._ids)))
 
     def _load(self, places: NDArray[np.integer[Any]]) -> None:
         """Read the blocks in which these rows lie, unless they were read. Two threads may both read one: no harm."""

@@ -36,7 +36,7 @@ def adapted_weights(model: ModelFile, vocabulary: Vocabulary) -> dict[str, Tenso
     A character that the model doesn't know gets the mean of the known ones, and a bias so much lower that all new ones
     together are given at most NEW_SHARE. (A mean logit's share is at most 1/V, by Jensen's inequality.)
     """
-    weights = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
+    weights = {name: torch.from_numpy(array.copy()) for name, array in model.dense_weights().items()}
     places = _places(model.vocabulary, vocabulary)
     for name, axis in character_axes(model.config).items():
         weights[name] = _matched(weights[name], axis, places)

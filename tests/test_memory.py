@@ -7,7 +7,6 @@ import pytest
 from helpers import ALPHABET, loaded, random_model
 
 import charnn
-from charnn.analysis import memory
 from charnn.analysis.memory import memory_curve
 from charnn.config import ModelConfig
 from charnn.errors import InputError
@@ -54,11 +53,11 @@ def test_the_longest_may_be_no_power_of_two():
     assert found.histories.tolist() == [1, 2, 4, 8, 16, 32, 64]
 
 
-def test_batches_change_nothing(monkeypatch):
+def test_batches_change_nothing():
     model = loaded(random_model(CONFIGS[0]))
     whole = memory_curve(model, TEXT, longest=8, places=50).bits_per_char
-    monkeypatch.setattr(memory, "MAX_BATCH", 7)
-    assert memory_curve(model, TEXT, longest=8, places=50).bits_per_char == pytest.approx(whole, rel=1e-5)
+    in_batches = memory_curve(model, TEXT, longest=8, places=50, batch_size=7).bits_per_char
+    assert in_batches == pytest.approx(whole, rel=1e-5)
 
 
 def test_unknown_characters_are_replaced_and_counted():

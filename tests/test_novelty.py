@@ -66,12 +66,10 @@ def test_an_empty_corpus_holds_nothing():
     assert overlap(["a" * 30], encoded("")) == [Overlap(0, 0.0)]
 
 
-def test_stretches_across_chunks_are_found(monkeypatch):
-    monkeypatch.setattr(novelty, "_CHUNK", 64)
-    monkeypatch.setattr(novelty, "_COMPARED", 50)
+def test_stretches_across_chunks_are_found():
     corpus = encoded(CORPUS[:2000])
     for start in range(40, 90, 7):
-        assert overlap([CORPUS[start : start + 45]], corpus) == [Overlap(45, 1.0)]
+        assert overlap([CORPUS[start : start + 45]], corpus, chunk_size=16) == [Overlap(45, 1.0)]
 
 
 def test_colliding_hashes_invent_nothing(monkeypatch):

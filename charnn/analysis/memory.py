@@ -33,10 +33,11 @@ class MemoryCurve(ArrayValue):
     unknown: int
 
 
-def memory_curve(model: Model, text: str, **options: Any) -> MemoryCurve:
+def memory_curve(model: Model, text: str, *, batch_size: int = MAX_BATCH, **options: Any) -> MemoryCurve:
     """Bits per character at `places` places of `text` when only the k characters before each are read.
 
-    The state is zero before those k = 1, 2, 4, … ≤ `longest`. The places are evenly spaced and the same for every k.
+    The state is zero before those k = 1, 2, 4, … ≤ `longest`. The places are evenly spaced and the same for every k;
+    `batch_size` of them are read together, which changes no result.
     Options as MemoryConfig's. Raises InputError for one out of its range, or a text that is too short.
     """
     config = MemoryConfig(**checked(settings_of(MemoryConfig), options, "inspect memory"))
@@ -44,7 +45,7 @@ def memory_curve(model: Model, text: str, **options: Any) -> MemoryCurve:
     chosen = _places(len(encoded.ids), config.longest, config.places)
     histories = 1 << np.arange(config.longest.bit_length())
     engine = Engine(model.config, model.weights())
-    batches = [chosen[begin : begin + MAX_BATCH] for begin in range(0, len(chosen), MAX_BATCH)]
+    batches = [chosen[begin : begin + batch_size] for begin in range(0, len(chosen), batch_size)]
     work = [(int(history), batch) for history in histories for batch in batches]
     log_probs = np.concatenate(list(in_order(partial(_log_probs, engine, encoded.ids), work)))
     bits = -log_probs.reshape(len(histories), -1).mean(axis=1) / log(2)

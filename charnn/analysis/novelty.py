@@ -21,8 +21,7 @@ from charnn.inference.generate import Sample
 WINDOW = 20  # characters
 
 _MEASURED = 256  # samples looked up together
-_CHUNK = 1 << 18  # windows of the corpus looked at together
-_COMPARED = 1 << 20  # characters compared together
+_CHUNK_SIZE = 1 << 18  # windows of the corpus looked up together
 _BASE = 0x9E3779B97F4A7C15  # of the rolling hash; odd, so that it has an inverse modulo 2^64
 _INVERSE = pow(_BASE, -1, 1 << 64)
 _NO_CHARACTER = np.array([0x110000], np.uint32)  # stands between texts; in no corpus
@@ -42,9 +41,12 @@ class Overlap:
     share: float | None
 
 
-def overlap(texts: Sequence[str], corpus: EncodedText) -> list[Overlap]:
-    """What was copied of each text. The corpus is read some ten times, whatever the number of texts."""
-    search = _Search(texts, corpus)
+def overlap(texts: Sequence[str], corpus: EncodedText, *, chunk_size: int = _CHUNK_SIZE) -> list[Overlap]:
+    """What was copied of each text. The corpus is read some ten times, whatever the number of texts.
+
+    `chunk_size` windows of the corpus are looked up together: it bounds the memory and changes no result.
+    """
+    search = _Search(texts, corpus, chunk_size)
     shares = search.shares()
     return [Overlap(*pair) for pair in zip(search.longest(), shares, strict=True)]
 
@@ -82,7 +84,8 @@ class _Bounds:
 class _Search:
     """Texts, joined, and what is known about their longest copied stretches."""
 
-    def __init__(self, texts: Sequence[str], corpus: EncodedText) -> None:
+    def __init__(self, texts: Sequence[str], corpus: EncodedText, chunk_size: int) -> None:
+        self._chunk_size = chunk_size
         self._lengths = [len(text) for text in texts]
         self._starts = list(accumulate((length + 1 for length in self._lengths), initial=0))[:-1]
         self._bounds = [_Bounds(0, length) for length in self._lengths]
@@ -104,14 +107,14 @@ class _Search:
 
     def _look_up(self, size: int) -> list[Found]:
         """Which windows of each text the corpus holds."""
-        found = _held(self._corpus, self._joined, size)
+        found = _held(self._corpus, self._joined, size, self._chunk_size)
         spans = zip(self._starts, self._lengths, strict=True)
         by_text = [found[start : start + max(0, length - size + 1)] for start, length in spans]
         self._bounds = [bounds.after(size, mine) for bounds, mine in zip(self._bounds, by_text, strict=True)]
         return by_text
 
 
-def _held(corpus: TokenView, text: Marks, size: int) -> Found:
+def _held(corpus: TokenView, text: Marks, size: int, chunk_size: int) -> Found:
     """Which windows of `text` the corpus holds, (len(text) − size + 1,).
 
     Windows whose hashes collide could hide a copy, once in some 2^64 pairs, but none is found that isn't there.
@@ -123,7 +126,7 @@ def _held(corpus: TokenView, text: Marks, size: int) -> Found:
     shift = np.uint64(64 - bits)
     may_match = np.zeros(1 << bits, bool)  # by the hash's first bits: spares most windows the search
     may_match[keys >> shift] = True
-    step = max(_CHUNK, size)
+    step = max(chunk_size, size)
     for start in range(0, len(corpus) - size + 1, step):
         read = corpus.read(start, start + step + size - 1).view(np.uint64)
         hashes = _hashes(read, size)
@@ -131,14 +134,18 @@ def _held(corpus: TokenView, text: Marks, size: int) -> Found:
         slots = np.searchsorted(keys, hashes[places]).clip(max=len(keys) - 1)
         hits = (keys[slots] == hashes[places]) & ~found[slots]
         slots, one = np.unique(slots[hits], return_index=True)
-        found[slots] = _equal(windows, first[slots], sliding_window_view(read, size), places[hits][one])
+        at_once = max(1, 4 * chunk_size // size)  # windows compared, character by character
+        found[slots] = _equal(
+            windows, first[slots], sliding_window_view(read, size), places[hits][one], at_once
+        )
     return found[which]
 
 
-def _equal(ours: Marks, rows: NDArray[np.intp], theirs: Marks, other_rows: NDArray[np.intp]) -> Found:
+def _equal(
+    ours: Marks, rows: NDArray[np.intp], theirs: Marks, other_rows: NDArray[np.intp], at_once: int
+) -> Found:
     """Whether the windows `ours` (n, size) [rows] and `theirs` [other_rows] are the same, pair by pair."""
-    most = max(1, _COMPARED // ours.shape[1])
-    slices = [slice(begin, begin + most) for begin in range(0, len(rows), most)]
+    slices = [slice(begin, begin + at_once) for begin in range(0, len(rows), at_once)]
     equal = [(ours[rows[part]] == theirs[other_rows[part]]).all(axis=1) for part in slices]
     return np.concatenate([np.empty(0, bool), *equal])
 

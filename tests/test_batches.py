@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charnn.data.batches import BatchStream, fit
-from charnn.data.corpus import TokenView
+from charnn.data.tokens import TokenView
 
 
 def part_of(n: int) -> TokenView:

@@ -16,7 +16,7 @@ from helpers import random_model, written
 from charnn.bundled import bundled_model
 from charnn.config import DataConfig, ModelConfig, OptimConfig
 from charnn.data.batches import BatchStream
-from charnn.data.corpus import TokenView
+from charnn.data.tokens import TokenView
 from charnn.data.vocab import Vocabulary
 from charnn.inference.model import load
 from charnn.model.bidirectional import BidirectionalNetwork

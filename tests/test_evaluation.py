@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from charnn.config import ModelConfig
-from charnn.data.corpus import TokenView
+from charnn.data.tokens import TokenView
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
 from charnn.training.evaluation import evaluate

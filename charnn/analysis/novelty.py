@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from charnn.data.cache import EncodedText
-from charnn.data.corpus import TokenView
+from charnn.data.tokens import TokenView
 from charnn.data.vocab import code_points
 from charnn.inference.generate import Sample
 

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charnn.data.document_table import DocumentTable, open_table
 from charnn.errors import CharnnError
 from charnn.files import TEMPORARY_PREFIX, sync_folder, write_atomically, write_synced
 
@@ -41,6 +42,20 @@ class EncodedText:
     counts: NDArray[np.int64]  # by id
     sha256: str  # of the text as UTF-8, separators included
     replaced: int  # bytes or sequences that weren't UTF-8
+    documents: DocumentTable | None = (
+        None  # of a collection, whose documents' ends have an id among `characters`
+    )
+    reason: str = ""  # why it is, or isn't, taken for a collection
+    newlines: int = 0  # CR LF and CR that became LF
+
+
+class Recalled(NamedTuple):
+    """What is remembered of an unchanged list of files."""
+
+    sha256: str
+    replaced: int
+    reason: str
+    newlines: int
 
 
 @dataclass(frozen=True)
@@ -114,22 +129,22 @@ def store(folder: Path, meta: dict[str, Any], names: tuple[str, ...]) -> Encoded
     return encoded
 
 
-def recall(key: str) -> tuple[str, int] | None:
-    """(SHA-256, replaced) of the text that the sources behind `key` held, when they were read before."""
+def recall(key: str) -> Recalled | None:
+    """What the sources behind `key` held, when they were read before."""
     try:
         known = json.loads((_sources() / f"{key}.json").read_bytes())
-        return str(known["sha256"]), int(known["replaced"])
+        return Recalled(
+            str(known["sha256"]), int(known["replaced"]), str(known["reason"]), int(known["newlines"])
+        )
     except _FAULTS:
         return None
 
 
-def remember(key: str, sha256: str, replaced: int) -> None:
-    """Note which text the sources behind `key` hold."""
+def remember(key: str, found: Recalled) -> None:
+    """Note what the sources behind `key` hold."""
     with cache_writable():
         _sources().mkdir(parents=True, exist_ok=True)
-        write_atomically(
-            _sources() / f"{key}.json", [json.dumps({"sha256": sha256, "replaced": replaced}).encode()]
-        )
+        write_atomically(_sources() / f"{key}.json", [json.dumps(found._asdict()).encode()])
 
 
 def cached_texts() -> list[CacheEntry]:
@@ -190,7 +205,8 @@ def _checked(path: Path, meta: dict[str, Any], sha256: str) -> EncodedText:
     if not whole:
         raise ValueError("damaged")
     ids = np.memmap(path, dtype=kind, mode="r") if total else np.empty(0, dtype=kind)
-    return EncodedText(ids, characters, counts, sha256, int(meta["replaced"]))
+    table = open_table(path.parent, meta["documents"]) if "documents" in meta else None
+    return EncodedText(ids, characters, counts, sha256, int(meta["replaced"]), table)
 
 
 def _checksum(path: Path) -> int | None:

@@ -1,11 +1,9 @@
 """A run's corpus: encoded text, its vocabulary, and the split into training and validation."""
 
-import mmap
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,46 +11,30 @@ from numpy.typing import NDArray
 
 from charnn.config import MAX_VALIDATION, DataConfig
 from charnn.data.cache import EncodedText, open_encoded
+from charnn.data.collection import DEFAULT_FRACTION, DocumentView, split_documents
+from charnn.data.document_table import MARK_ID
 from charnn.data.encode import Progress, encode_text
+from charnn.data.tokens import TokenView
 from charnn.data.vocab import UNKNOWN_ID, Vocabulary, choose_vocabulary
 from charnn.errors import CorpusError, InputError
 from charnn.settings import settings_of
 
-_RESIDENT_BYTES = 64 << 20  # a larger map's pages are given back after each reading
-_DEFAULT_FRACTION = 0.1
 _MIN_CHARS = 2  # of each part: one character to predict another
 _MIN_DISTINCT = 2
+_MIN_DOCUMENTS = 2
 
 _Stretch = tuple[EncodedText, NDArray[Any]]  # and a slice of its ids
 
 
-class TokenView:
-    """A stretch of text in a run's own ids: provisional ids, (n,), seen through a table provisional → own."""
+@dataclass(frozen=True)
+class Documents:
+    """What a corpus is taken for. `kind` "none" is one continuous text; `reason` why, where the text decided."""
 
-    def __init__(self, ids: NDArray[Any], table: NDArray[np.int64]) -> None:
-        self._ids, self._table = ids, table
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def read(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Ids of the characters [start, stop), shape (stop − start,)."""
-        return self._own(self._ids[start:stop])
-
-    def gather(self, places: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Ids of the characters at `places`, same shape."""
-        return self._own(self._ids[places])
-
-    def _own(self, provisional: NDArray[Any]) -> NDArray[np.int64]:
-        ids: NDArray[np.int64] = self._table[provisional]
-        self._release()
-        return ids
-
-    def _release(self) -> None:
-        """Let go of the pages just read, so that an epoch over a huge map leaves the resident size flat."""
-        mapping = getattr(self._ids, "_mmap", None)
-        if mapping is not None and len(mapping) > _RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED"):
-            mapping.madvise(mmap.MADV_DONTNEED)
+    kind: str = "none"
+    separator: str = ""  # between documents that are written out
+    count: int = 0  # of both parts, duplicates included
+    duplicates: int = 0  # that are the same as one before
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +42,14 @@ class Corpus:
     """What a run trains on. `sha256` is the text's; with a validation file of its own, both joined by "+"."""
 
     vocabulary: Vocabulary
-    train: TokenView
-    val: TokenView | None
+    train: TokenView | DocumentView
+    val: TokenView | DocumentView | None
     chars: int  # of both parts
     sha256: str
     replaced: int  # U+FFFD put in place of bytes that weren't UTF-8
     unknown: int  # characters of both parts that became the unknown id
+    documents: Documents
+    newlines: int = 0  # CR LF and CR that became LF
 
 
 def open_corpus(
@@ -90,10 +74,15 @@ def open_corpus(
             "bring the old text back, or start a new run"
         )
     counts = _counts(texts)
-    stretches = _split(texts, data)
-    _check_size(stretches, len(counts))
-    vocabulary = choose_vocabulary(counts, data.max_vocab, base)
-    train, *val = [TokenView(ids, _table(text, vocabulary)) for text, ids in stretches]
+    documents = _documents(texts)
+    is_collection = documents.kind != "none"
+    if is_collection:
+        _check_documents(documents)
+    vocabulary = choose_vocabulary(counts, data.max_vocab, base, has_end=is_collection)
+    parts = (
+        _document_views(texts, data, vocabulary) if is_collection else _token_views(texts, data, vocabulary)
+    )
+    train, *val = parts
     return Corpus(
         vocabulary,
         train,
@@ -102,6 +91,8 @@ def open_corpus(
         sha256=found,
         replaced=sum(text.replaced for text in texts),
         unknown=sum(count for character, count in counts.items() if character not in vocabulary),
+        documents=documents,
+        newlines=sum(text.newlines for text in texts),
     )
 
 
@@ -115,9 +106,12 @@ def _check_options(data: DataConfig) -> None:
 
 def _texts(data: DataConfig, sha256: str | None, progress: Progress | None) -> list[EncodedText]:
     """The corpus, and after it the validation file when there is one."""
-    groups = [data.sources, *([(data.val,)] if data.val is not None else [])]
-    expected = sha256.split("+") if sha256 else []
-    return [_text(*pair, data, progress) for pair in zip_longest(groups, expected[: len(groups)])]
+    expected = [*(sha256.split("+") if sha256 else []), None, None]
+    first = _text(data.sources, expected[0], data, progress)
+    if data.val is None:
+        return [first]
+    kind = first.documents.kind if first.documents else "none"
+    return [first, _text((data.val,), expected[1], replace(data, documents=kind), progress)]
 
 
 def _text(
@@ -129,15 +123,83 @@ def _text(
             return cached
         if sys.stdin and sys.stdin.isatty():
             raise CorpusError("the corpus was piped in and its cached copy is gone; pipe it in again")
-    return encode_text(sources, separator=data.separator, errors=data.errors, progress=progress)
+    return encode_text(
+        sources,
+        separator=data.separator,
+        errors=data.errors,
+        documents=data.documents,
+        columns=data.column,
+        newlines=data.newlines,
+        progress=progress,
+    )
 
 
 def _counts(texts: Sequence[EncodedText]) -> dict[str, int]:
-    """How often each character occurs in all the texts."""
+    """How often each character occurs in all the texts; a document's end is none."""
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(dict(zip(text.characters, text.counts.tolist(), strict=True)))
+        of_text = dict(zip(text.characters, text.counts.tolist(), strict=True))
+        if text.documents:
+            del of_text[text.characters[MARK_ID]]
+        counts.update(of_text)
     return counts
+
+
+def _documents(texts: Sequence[EncodedText]) -> Documents:
+    tables = [text.documents for text in texts if text.documents]
+    if not tables:
+        return Documents(reason=texts[0].reason)
+    return Documents(
+        tables[0].kind,
+        tables[0].separator,
+        sum(table.count for table in tables),
+        sum(table.duplicates for table in tables),
+        texts[0].reason,
+    )
+
+
+def _check_documents(documents: Documents) -> None:
+    if documents.count < _MIN_DOCUMENTS:
+        found = "one" if documents.count else "none that isn't empty"
+        raise CorpusError(
+            f"the corpus needs {_MIN_DOCUMENTS} documents or more ({documents.kind}); found {found}; "
+            "--documents says what a document is, none reads one continuous text"
+        )
+
+
+def _document_views(
+    texts: Sequence[EncodedText], data: DataConfig, vocabulary: Vocabulary
+) -> list[DocumentView]:
+    """The documents that train and, unless the fraction is 0, those that validate."""
+    first = texts[0]
+    own_val = len(texts) == 2
+    split = split_documents(first, 0.0 if own_val else data.val_fraction, data.unique)
+    chosen = [(first, split.trains)]
+    if own_val:
+        chosen.append((texts[1], split_documents(texts[1], 0.0, data.unique).trains))
+    elif split.validates is not None:
+        chosen.append((first, split.validates))
+    views = [_document_view(text, documents, vocabulary) for text, documents in chosen]
+    if not all(view.count for view in views):
+        raise CorpusError(
+            "the corpus needs two different documents, one to train on and one to validate on; "
+            "or give --val-fraction 0"
+        )
+    return views
+
+
+def _document_view(text: EncodedText, chosen: NDArray[np.bool_], vocabulary: Vocabulary) -> DocumentView:
+    assert text.documents is not None and vocabulary.end_id is not None
+    table = _table(text, vocabulary)
+    table[MARK_ID] = vocabulary.end_id
+    return DocumentView(TokenView(text.ids, table), text.documents, chosen, vocabulary.end_id)
+
+
+def _token_views(texts: Sequence[EncodedText], data: DataConfig, vocabulary: Vocabulary) -> list[TokenView]:
+    """The stretch that trains and, unless the fraction is 0, the one that validates."""
+    stretches = _split(texts, data)
+    _check_size(stretches, len(_counts(texts)))
+    return [TokenView(ids, _table(text, vocabulary)) for text, ids in stretches]
 
 
 def _split(texts: Sequence[EncodedText], data: DataConfig) -> list[_Stretch]:
@@ -149,7 +211,7 @@ def _split(texts: Sequence[EncodedText], data: DataConfig) -> list[_Stretch]:
         return [(text, text.ids)]
     n = len(text.ids)
     if data.val_fraction is None:
-        cut = max(int((1 - _DEFAULT_FRACTION) * n), n - MAX_VALIDATION)
+        cut = max(int((1 - DEFAULT_FRACTION) * n), n - MAX_VALIDATION)
     else:
         cut = int((1 - data.val_fraction) * n)
     return [(text, text.ids[:cut]), (text, text.ids[cut:])]

@@ -7,6 +7,7 @@ from charnn.bundled import bundled_corpus
 from charnn.config import DataConfig
 from charnn.data.corpus import open_corpus
 from charnn.data.sources import listed_paths
+from charnn.data.tokens import TokenView
 
 
 def held_out(corpus: str | Path | Sequence[str | Path] = ()) -> str:
@@ -17,4 +18,5 @@ def held_out(corpus: str | Path | Sequence[str | Path] = ()) -> str:
     sources = tuple(listed_paths(corpus)) or (str(bundled_corpus()),)
     opened = open_corpus(DataConfig(sources))
     assert opened.val is not None  # unless a fraction of 0 were asked for
+    assert isinstance(opened.val, TokenView)  # unless documents were asked for
     return opened.vocabulary.decode(opened.val.read(0, len(opened.val)))

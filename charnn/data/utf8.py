@@ -1,11 +1,10 @@
 """UTF-8 bytes, however they are cut into chunks → text."""
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from charnn.config import Errors
-from charnn.data.sources import Source
-from charnn.data.streams import Tally, documents
+from charnn.data.streams import Tally
 from charnn.data.vocab import UNKNOWN_GLYPH
 from charnn.errors import CorpusError
 
@@ -52,17 +51,10 @@ class Decoder:
         )
 
 
-def read_text(
-    sources: Sequence[Source], separator: str, errors: Errors, tally: Tally, chunk_size: int
-) -> Iterator[str]:
-    """The text of all sources, `separator` between documents, a piece a chunk; keeps `tally` current."""
-    joint = ""
-    for source in sources:
-        for name, chunks in documents(source, tally, chunk_size):
-            yield joint
-            joint = separator
-            decoder = Decoder(name, errors)
-            for chunk in chunks:
-                yield decoder.decode(chunk)
-            yield decoder.decode(b"", final=True)
-            tally.replaced += decoder.replaced
+def decoded(name: str, chunks: Iterable[bytes], errors: Errors, tally: Tally) -> Iterator[str]:
+    """The text of one file's chunks, a piece a chunk; keeps `tally.replaced` current."""
+    decoder = Decoder(name, errors)
+    for chunk in chunks:
+        yield decoder.decode(chunk)
+    yield decoder.decode(b"", final=True)
+    tally.replaced += decoder.replaced

@@ -21,12 +21,13 @@ def code_points(text: str) -> NDArray[np.uint32]:
 class Vocabulary:
     """The distinct characters a model knows, in id order.
 
-    With `has_unknown` one more id, the last, stands for every other character.
-    Raises ValueError unless `characters` are distinct, single and no surrogates.
+    With `has_unknown` one more id stands for every other character; with `has_end` one more, the last, for the end of
+    a document, which is no character. Raises ValueError unless `characters` are distinct, single and no surrogates.
     """
 
     characters: str
     has_unknown: bool = False
+    has_end: bool = False
 
     def __post_init__(self) -> None:
         if not self.characters:
@@ -38,7 +39,12 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """V, the number of ids."""
-        return len(self.characters) + self.has_unknown
+        return len(self.characters) + self.has_unknown + self.has_end
+
+    @property
+    def end_id(self) -> int | None:
+        """The id of a document's end; None when there is none."""
+        return len(self) - 1 if self.has_end else None
 
     @property
     def unknown_id(self) -> int:
@@ -62,8 +68,8 @@ class Vocabulary:
         return self.ids_of(code_points(text))
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
-        """The text of `ids`; the unknown id reads as U+FFFD."""
-        glyphs = self.characters + UNKNOWN_GLYPH
+        """The text of `ids`; the unknown id reads as U+FFFD, a document's end as nothing."""
+        glyphs = [*self.characters, *[UNKNOWN_GLYPH] * self.has_unknown, *[""] * self.has_end]
         return "".join(glyphs[i] for i in ids)
 
     def __contains__(self, character: str) -> bool:
@@ -75,12 +81,16 @@ class Vocabulary:
 
 
 def choose_vocabulary(
-    counts: Mapping[str, int], max_vocab: int | None = None, base: Vocabulary | None = None
+    counts: Mapping[str, int],
+    max_vocab: int | None = None,
+    base: Vocabulary | None = None,
+    *,
+    has_end: bool = False,
 ) -> Vocabulary:
     """The vocabulary of a text, by code point; or `base` with the text's new characters after its own.
 
-    When more than `max_vocab` ids would be needed, the most frequent of the new characters are kept (ties by
-    code point) and the last id stands for the rest.
+    `has_end`: the text is a collection of documents. When more than `max_vocab` ids would be needed, the most frequent
+    of the new characters are kept (ties by code point) and one id stands for the rest; a document's end isn't counted.
     """
     known = base.characters if base else ""
     has_unknown = bool(base and base.has_unknown)
@@ -89,4 +99,4 @@ def choose_vocabulary(
         room = max(0, max_vocab - 1 - len(known))
         new = sorted(sorted(new, key=lambda character: -counts[character])[:room])
         has_unknown = True
-    return Vocabulary(known + "".join(new), has_unknown)
+    return Vocabulary(known + "".join(new), has_unknown, has_end)

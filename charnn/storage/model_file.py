@@ -72,6 +72,7 @@ def write_model(path: Path, model: ModelFile) -> None:
         "vocabulary": {
             "characters": model.vocabulary.characters,
             "has_unknown": model.vocabulary.has_unknown,
+            "has_end": model.vocabulary.has_end,
         },
         "provenance": model.provenance,
     }
@@ -150,9 +151,12 @@ def parse_model_config(values: dict[str, Any]) -> ModelConfig:
 def _vocabulary(values: dict[str, Any], config: ModelConfig) -> Vocabulary:
     """The vocabulary, of the size that the configuration says."""
     characters, has_unknown = values.get("characters"), values.get("has_unknown")
-    if not isinstance(characters, str) or not isinstance(has_unknown, bool):
-        raise ValueError("its vocabulary is not a string of characters and has_unknown true or false")
-    vocabulary = Vocabulary(characters, has_unknown)
+    has_end = values.get("has_end", False)  # which charnn 0.1 didn't know
+    if not isinstance(characters, str) or not isinstance(has_unknown, bool) or not isinstance(has_end, bool):
+        raise ValueError(
+            "its vocabulary is not a string of characters, has_unknown and has_end true or false"
+        )
+    vocabulary = Vocabulary(characters, has_unknown, has_end)
     if len(vocabulary) != config.vocab_size:
         raise ValueError(
             f"its vocabulary has {len(vocabulary)} characters, its configuration {config.vocab_size}"

@@ -1,0 +1,153 @@
+"""Sources → the text to encode: decoded, line ends unified, cut into documents where the corpus is a collection."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from charnn.config import Errors, Newlines
+from charnn.data.detect import detect_kind
+from charnn.data.documents import FILE_END, marked, marked_records, separator_of
+from charnn.data.records import RECORD_SUFFIXES, read_parquet, read_records, record_suffix
+from charnn.data.sources import Source
+from charnn.data.streams import Tally, documents
+from charnn.data.utf8 import decoded
+from charnn.errors import CorpusError, InputError
+
+_SAMPLE = 1 << 18  # characters, from which the kind of documents is told
+
+_File = tuple[str, Iterator[bytes]]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How sources are read. `documents` is a kind, the text between documents, or "auto"."""
+
+    separator: str = ""
+    errors: Errors = "strict"
+    documents: str = "none"
+    columns: tuple[str, ...] = ()
+    newlines: Newlines = "lf"
+
+
+@dataclass
+class Findings:
+    """What reading found out: the kind of documents, why, what separates them; how many line ends were unified."""
+
+    kind: str = "none"
+    reason: str = ""
+    separator: str = ""
+    newlines: int = 0
+
+
+def read_corpus(
+    sources: Sequence[Source], options: ReadOptions, tally: Tally, findings: Findings, chunk_size: int
+) -> Iterator[str]:
+    """The text of all sources in pieces; keeps `tally` and `findings` current.
+
+    One continuous text has `options.separator` between files; documents are marked (see charnn.data.documents).
+    Raises CorpusError for what can't be read, InputError for options that contradict each other.
+    """
+    rest = (file for source in sources for file in documents(source, tally, chunk_size))
+    first = next(rest, None)
+    if first is None:
+        return
+    files = chain([first], rest)
+    _choose_by_options(first[0], options, findings)
+    if findings.kind == "records":
+        yield from marked_records(_record_texts(files, options, tally, findings))
+        return
+    pieces = _pieces(files, options, tally, findings)
+    sample, pieces = _sampled(pieces)
+    if findings.kind == "auto":
+        findings.kind, findings.reason = detect_kind(sample, len(sample) < _SAMPLE)
+    if findings.kind == "none":
+        yield from (options.separator if piece == FILE_END else piece for piece in pieces)
+        return
+    findings.separator = separator_of(findings.kind, sample)
+    yield from marked(pieces, findings.kind, findings.separator)
+
+
+def _choose_by_options(first: str, options: ReadOptions, findings: Findings) -> None:
+    """The kind, unless the text itself must tell ("auto")."""
+    findings.kind, findings.separator = options.documents, separator_of("records")
+    suffix = record_suffix(first)
+    if options.documents == "auto" and options.separator:
+        findings.kind, findings.reason = "none", "--separator joins files into one text"
+    elif options.documents == "auto" and suffix:
+        findings.kind, findings.reason = "records", f"{suffix} files hold records"
+    if options.columns and findings.kind != "records":
+        names = " ".join(RECORD_SUFFIXES)
+        raise InputError(f"--column names a field of {names} records; {first} is read as text")
+
+
+def _record_texts(
+    files: Iterable[_File], options: ReadOptions, tally: Tally, findings: Findings
+) -> Iterator[str]:
+    for name, chunks in files:
+        match record_suffix(name):
+            case None:
+                raise CorpusError(
+                    f"{name} holds no records ({' '.join(RECORD_SUFFIXES)}); "
+                    "name record files alone, or say what a document is: --documents lines"
+                )
+            case ".parquet":
+                texts = read_parquet(name, chunks, options.columns)
+            case _:
+                lines = _lines(decoded(name, chunks, options.errors, tally))
+                texts = read_records(name, lines, options.columns, options.errors)
+        yield from _unified(texts, options, findings)
+
+
+def _pieces(files: Iterable[_File], options: ReadOptions, tally: Tally, findings: Findings) -> Iterator[str]:
+    """The text of all files in pieces, FILE_END between files."""
+    is_first = True
+    for name, chunks in files:
+        if not is_first:
+            yield FILE_END
+        is_first = False
+        yield from _unified(decoded(name, chunks, options.errors, tally), options, findings)
+
+
+def _sampled(pieces: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """The beginning of a text, a newline between files, and all of its pieces."""
+    head, size = [], 0
+    for piece in pieces:
+        head.append(piece)
+        size += len(piece)
+        if size >= _SAMPLE:
+            break
+    sample = "".join("\n" if piece == FILE_END else piece for piece in head)
+    return sample[:_SAMPLE], chain(head, pieces)
+
+
+def _lines(pieces: Iterable[str]) -> Iterator[str]:
+    """Pieces of text → its lines, each with its newline."""
+    begun: list[str] = []
+    for piece in pieces:
+        first, *rest = piece.split("\n")
+        begun.append(first)
+        for line in rest:
+            yield "".join(begun) + "\n"
+            begun = [line]
+    if any(begun):
+        yield "".join(begun) + "\n"
+
+
+def _unified(pieces: Iterable[str], options: ReadOptions, findings: Findings) -> Iterator[str]:
+    """CR LF and CR → LF, whether or not a piece ends between the two."""
+    if options.newlines == "keep":
+        yield from pieces
+        return
+    held = ""
+    for piece in pieces:
+        text = held + piece
+        held = ""
+        if "\r" in text:
+            held = "\r" if text.endswith("\r") else ""
+            text = text.removesuffix("\r")
+            findings.newlines += text.count("\r")
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        yield text
+    if held:
+        findings.newlines += 1
+        yield "\n"

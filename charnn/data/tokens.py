@@ -1,0 +1,38 @@
+"""A stretch of an encoded text, seen in a run's own ids."""
+
+import mmap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_RESIDENT_BYTES = 64 << 20  # a larger map's pages are given back after each reading
+
+
+class TokenView:
+    """A stretch of text in a run's own ids: provisional ids, (n,), seen through a table provisional → own."""
+
+    def __init__(self, ids: NDArray[Any], table: NDArray[np.int64]) -> None:
+        self._ids, self._table = ids, table
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def read(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Ids of the characters [start, stop), shape (stop − start,)."""
+        return self._own(self._ids[start:stop])
+
+    def gather(self, places: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Ids of the characters at `places`, same shape."""
+        return self._own(self._ids[places])
+
+    def _own(self, provisional: NDArray[Any]) -> NDArray[np.int64]:
+        ids: NDArray[np.int64] = self._table[provisional]
+        self._release()
+        return ids
+
+    def _release(self) -> None:
+        """Let go of the pages just read, so that an epoch over a huge map leaves the resident size flat."""
+        mapping = getattr(self._ids, "_mmap", None)
+        if mapping is not None and len(mapping) > _RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            mapping.madvise(mmap.MADV_DONTNEED)

@@ -52,7 +52,7 @@ def forbid_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("the corpus was read again")
 
-    monkeypatch.setattr(encode, "read_text", fail)
+    monkeypatch.setattr(encode, "read_corpus", fail)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

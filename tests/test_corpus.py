@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from charnn.config import MAX_VALIDATION, DataConfig
-from charnn.data import corpus as corpus_module
+from charnn.data import tokens
 from charnn.data.cache import clear_cache
 from charnn.data.corpus import Corpus, TokenView, open_corpus
 from charnn.data.vocab import Vocabulary
@@ -148,7 +148,7 @@ def test_standard_input_serves_once() -> None:
 def test_pages_of_a_large_map_are_given_back_and_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus_module, "_RESIDENT_BYTES", 0)
+    monkeypatch.setattr(tokens, "_RESIDENT_BYTES", 0)
     corpus = open_corpus(data_of(tmp_path, "0123456789" * 10_000, val_fraction=0.0))
     places = np.arange(0, 100_000, 7)
     for _ in range(2):

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charnn.config import Errors
+from charnn.data.reading import Findings, ReadOptions, read_corpus
 from charnn.data.sources import list_sources
 from charnn.data.streams import Tally
-from charnn.data.utf8 import Decoder, read_text
+from charnn.data.utf8 import Decoder
 from charnn.errors import CharnnError, CorpusError
 from tests import zstd
 
@@ -34,7 +35,8 @@ def read(
     tally: Tally | None = None,
 ) -> str:
     sources = list_sources([str(name) for name in names])
-    return "".join(read_text(sources, separator, errors, tally or Tally(), chunk_size))
+    options = ReadOptions(separator, errors, newlines="keep")
+    return "".join(read_corpus(sources, options, tally or Tally(), Findings(), chunk_size))
 
 
 def decode(data: bytes, errors: Errors, size: int) -> tuple[str, int]:
@@ -178,7 +180,8 @@ def test_a_compressed_file_cut_short_or_damaged_is_never_taken_for_whole(tmp_pat
 def test_a_decompression_bomb_stays_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "zeros.zst"
     path.write_bytes(zstd.compress(bytes(1 << 26)))
-    longest = max(map(len, read_text(list_sources([str(path)]), "", "strict", Tally(), 1 << 16)))
+    pieces = read_corpus(list_sources([str(path)]), ReadOptions(), Tally(), Findings(), 1 << 16)
+    longest = max(map(len, pieces))
     assert longest <= 1 << 16
 
 

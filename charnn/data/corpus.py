@@ -78,6 +78,8 @@ def open_corpus(
     is_collection = documents.kind != "none"
     if is_collection:
         _check_documents(documents)
+    else:
+        _check_size(_split(texts, data), len(counts))
     vocabulary = choose_vocabulary(counts, data.max_vocab, base, has_end=is_collection)
     parts = (
         _document_views(texts, data, vocabulary) if is_collection else _token_views(texts, data, vocabulary)
@@ -197,9 +199,7 @@ def _document_view(text: EncodedText, chosen: NDArray[np.bool_], vocabulary: Voc
 
 def _token_views(texts: Sequence[EncodedText], data: DataConfig, vocabulary: Vocabulary) -> list[TokenView]:
     """The stretch that trains and, unless the fraction is 0, the one that validates."""
-    stretches = _split(texts, data)
-    _check_size(stretches, len(_counts(texts)))
-    return [TokenView(ids, _table(text, vocabulary)) for text, ids in stretches]
+    return [TokenView(ids, _table(text, vocabulary)) for text, ids in _split(texts, data)]
 
 
 def _split(texts: Sequence[EncodedText], data: DataConfig) -> list[_Stretch]:

@@ -145,6 +145,10 @@ def _has_turns(text: _Lines) -> bool:
     return labelled or text.share(lambda line: line.startswith(_TURN_STARTS)) > 0.3
 
 
+def _repeats(text: _Lines) -> bool:
+    return len(set(text.lines)) < 0.25 * len(text.lines)
+
+
 def _is_markup(text: _Lines) -> bool:
     return text.share(lambda line: line.startswith("<")) > 0.3 or text.share(lambda line: "-->" in line) > 0.1
 
@@ -180,6 +184,7 @@ def _shared(sets: Sequence[set[str]], shift: int) -> int:
 _SIGNS: tuple[tuple[str, Callable[[_Lines], bool]], ...] = (
     ("it has empty lines", _has_empty_lines),
     ("it has indented lines", _is_indented),
+    ("its lines are the same again and again", _repeats),
     ("its lines are long", _has_long_lines),
     ("its lines have times, as a log has", _has_times),
     ("its lines are markup", _is_markup),

@@ -92,6 +92,9 @@ class RunContext:
             parameters=parameter_count(self.config.model),
             config=to_json(self.config),
             device=self.config.device,
+            documents=self.corpus.documents.count,
+            duplicates=self.corpus.documents.duplicates,
+            documents_kind=self.corpus.documents.kind,
         )
 
     def _provenance(self, trainer: Trainer) -> dict[str, Any]:

@@ -26,6 +26,9 @@ class Started(Event):
     parameters: int
     config: dict[str, Any]
     device: str
+    documents: int
+    duplicates: int
+    documents_kind: str
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from charnn.config import Budget, ModelConfig, TrainConfig
+from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
 from charnn.model.kinds import dense_parameters, kind_of, parameter_count
 from charnn.training.device import machine_gflops
@@ -21,11 +22,17 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
     val = len(corpus.val) if corpus.val is not None else 0
     return [
         ("corpus", f"{', '.join(config.data.sources)}"),
-        ("characters", f"{len(corpus.train):,} to train on, {val:,} to validate on"),
+        ("documents", _documents(corpus)),
+        ("characters", f"{len(corpus.train):,} to train on, {val:,} to validate on{_with_ends(corpus)}"),
         ("vocabulary", f"{len(corpus.vocabulary):,} characters{_unknown(corpus)}"),
         ("odd bytes", f"{corpus.replaced:,} replaced by U+FFFD" if corpus.replaced else "none"),
+        *(
+            [("line ends", f"{corpus.newlines:,} made LF; --newlines keep keeps them")]
+            if corpus.newlines
+            else []
+        ),
         ("network", _network(config)),
-        ("batch", f"{optim.batch_size} streams × windows of {optim.seq_length} characters"),
+        ("batch", _batch(config, corpus)),
         (
             "optimiser",
             f"AdamW, learning rate {optim.lr:g}, clip {optim.clip:g}, weight decay {optim.weight_decay:g}",
@@ -37,6 +44,32 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
         ("time", _expected_time(config, len(corpus.train))),
         ("folder", str(folder)),
     ]
+
+
+def _documents(corpus: Corpus) -> str:
+    """What a document is, why, and the option that says otherwise."""
+    documents = corpus.documents
+    why = f" ({documents.reason})" if documents.reason else ""
+    if documents.kind == "none":
+        return f"none: one continuous text{why}; --documents lines, paragraphs, files or a text reads a collection"
+    assert isinstance(corpus.train, DocumentView)
+    val = f", {corpus.val.count:,} to validate on" if isinstance(corpus.val, DocumentView) else ""
+    duplicates = f", {documents.duplicates:,} of them duplicates" if documents.duplicates else ""
+    return (
+        f"{documents.kind}{why}: {corpus.train.count:,} to train on{val}{duplicates}; "
+        "--documents none reads one continuous text"
+    )
+
+
+def _with_ends(corpus: Corpus) -> str:
+    return ", each document's end counted as one" if corpus.documents.kind != "none" else ""
+
+
+def _batch(config: TrainConfig, corpus: Corpus) -> str:
+    streams, window = config.optim.batch_size, config.optim.seq_length
+    if corpus.documents.kind != "none":
+        return f"about {streams * window:,} characters of documents of similar length, windows of {window}"
+    return f"{streams} streams × windows of {window} characters"
 
 
 def describe_budget(budget: Budget) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from charnn.settings import Form, Range, Setting, setting, settings_of
+from charnn.settings import AUTOMATIC, Form, Range, Setting, setting, settings_of
 
 Kind = Literal["language_model", "bidirectional"]
 Cell = Literal["lstm", "gru", "rnn"]
 Nonlinearity = Literal["tanh", "relu"]
 Errors = Literal["strict", "replace"]
+Newlines = Literal["lf", "keep"]
 Precision = Literal["auto", "fp32", "bf16"]
 TrainOptions = Mapping[str, Any]
 """What a user may say about a run, by the names in TRAIN_SETTINGS; whatever is left out is chosen by the recipe."""
@@ -124,9 +125,28 @@ class DisplayConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which text, how it is read and how it is split. `val_fraction` None: a tenth, at most MAX_VALIDATION."""
+    """Which text, how it is read and how it is split. `val_fraction` None: a tenth, at most MAX_VALIDATION.
+
+    `documents` is a kind, "auto" (decided on reading), or the text between documents.
+    """
 
     sources: tuple[str, ...] = setting((), is_path=True)
+    documents: str = setting(
+        AUTOMATIC,
+        "What a document is: one continuous text (none), each line, what empty lines separate (paragraphs), each "
+        "file, or what this TEXT separates. auto: records of .csv .tsv .jsonl .parquet, lines of a list, else none.",
+        TEXT,
+        metavar="auto|none|lines|paragraphs|files|TEXT",
+    )
+    column: tuple[str, ...] = setting(
+        (),
+        "The field of .csv .tsv .jsonl .parquet records that holds the text; several are joined by a tab.",
+        TEXT,
+        metavar="NAME",
+        shown="the only textual one",
+    )
+    unique: bool = setting(False, "Leave out a document that came before.", TEXT)
+    newlines: Newlines = setting("lf", "CR LF and CR: made LF, or kept as they are.", TEXT)
     separator: str = setting("", "Text between files.", TEXT, metavar="TEXT", shown="nothing")
     errors: Errors = setting(
         "strict", "Invalid UTF-8 bytes: an error with the offset, or U+FFFD in their place.", TEXT
@@ -140,7 +160,7 @@ class DataConfig:
     )
     val_fraction: float | None = setting(
         None,
-        "Share of the corpus, at its end, that is kept for validation; 0 for none.",
+        "Share of the corpus, at its end, that is kept for validation; 0 for none. Of documents: by their content.",
         TEXT,
         within=SHARE,
         shown=f"0.1, at most {MAX_VALIDATION:,} characters",

@@ -39,7 +39,7 @@ def epoch_of(corpus: Corpus, batches: DocumentBatches, epoch: int) -> list[str]:
         assert batch.inputs.shape == batch.targets.shape
         assert batch.inputs.shape[1] == batches.rows(position)
         read = ["".join(glyphs[i] for i in row if i != IGNORED) for row in batch.targets.T]
-        if batch.starts_epoch:
+        if batch.begins:
             rows += read
             begun = len(read)
         else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from charnn.data.corpus import TokenView
+from charnn.data.tokens import TokenView
 
 
 def fit(n: int, batch_size: int, seq_length: int) -> tuple[int, int]:

@@ -31,6 +31,13 @@ class _LengthClass:
     windows: int  # of each batch
 
 
+@dataclass(frozen=True)
+class DocumentBatch(Batch):
+    """A window of rows; it `begins` where the documents do, so that no state is carried into it."""
+
+    begins: bool
+
+
 class DocumentBatches:
     """Batches of about `batch_size` × `seq_length` symbols.
 
@@ -55,7 +62,7 @@ class DocumentBatches:
         self.chars_per_batch = len(view) / self.batches_per_epoch
         self._epoch: tuple[int, NDArray[np.int64], NDArray[np.int64]] | None = None
 
-    def batch(self, position: int) -> Batch:
+    def batch(self, position: int) -> DocumentBatch:
         """The batch at `position`, counted from the run's start; epoch = position // batches_per_epoch."""
         epoch, number, window = self._locate(position)
         found, rows = self._class_and_rows(epoch, number)
@@ -95,7 +102,7 @@ class DocumentBatches:
 
 def document_batch(
     view: DocumentView, starts: NDArray[np.int64], lengths: NDArray[np.int64], begin: int, stop: int
-) -> Batch:
+) -> DocumentBatch:
     """Symbols [begin, stop) of rows with these first places and lengths; what lies beyond a row's length is ignored."""
     numbers = np.arange(begin, stop)[:, None]
     targets = _gathered(view, numbers + starts)
@@ -103,7 +110,7 @@ def document_batch(
     beyond = numbers >= lengths
     targets[beyond] = IGNORED
     inputs[beyond] = view.end_id
-    return Batch(inputs, targets, starts_epoch=begin == 0)
+    return DocumentBatch(inputs, targets, begins=begin == 0)
 
 
 def _gathered(view: DocumentView, places: NDArray[np.int64]) -> NDArray[np.int64]:

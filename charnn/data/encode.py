@@ -5,19 +5,21 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charnn.config import DataConfig, Errors
+from charnn.config import DataConfig, Errors, Newlines
 from charnn.data.addresses import without_secrets
 from charnn.data.cache import (
     ID_TYPES,
     IDS_FILE,
     EncodedText,
+    Recalled,
     cache_writable,
     open_encoded,
     recall,
@@ -25,9 +27,11 @@ from charnn.data.cache import (
     store,
     temporary_entry,
 )
+from charnn.data.document_table import TableWriter
+from charnn.data.documents import mark_of
+from charnn.data.reading import Findings, ReadOptions, read_corpus
 from charnn.data.sources import FileStamp, file_stamps, list_sources
 from charnn.data.streams import Tally
-from charnn.data.utf8 import read_text
 from charnn.data.vocab import code_points
 from charnn.errors import InputError
 from charnn.settings import settings_of
@@ -45,33 +49,41 @@ def encode_text(
     *,
     separator: str = "",
     errors: Errors = "strict",
+    documents: str = "none",
+    columns: tuple[str, ...] = (),
+    newlines: Newlines = "keep",
     progress: Progress | None = None,
     chunk_size: int = CHUNK,
 ) -> EncodedText:
-    """The text of `sources`, joined by `separator`, encoded: from the cache when unchanged, else read once.
+    """The text of `sources`, joined by `separator` or cut into documents, encoded: from the cache, else read once.
 
-    `progress` is called at every chunk with (bytes read, bytes in all or None when unknown). Raises
-    CorpusError for what can't be read or isn't UTF-8, CharnnError when the cache can't be written.
+    `documents`, `columns` and `newlines` as in DataConfig. `progress` is called at every chunk with (bytes read,
+    bytes in all or None when unknown). Raises CorpusError for what can't be read or isn't UTF-8, CharnnError when the
+    cache can't be written.
     """
     _check_options(separator, errors)
+    options = ReadOptions(separator, errors, documents, columns, newlines)
     listed = list_sources(sources)
     stamps = file_stamps(listed)
-    key = _key(stamps, separator, errors)
-    if (known := recall(key)) and (encoded := open_encoded(known[0])):
-        return replace(encoded, replaced=known[1])
+    if (known := recall(_key(stamps, options))) and (encoded := open_encoded(known.sha256)):
+        return replace(encoded, replaced=known.replaced, reason=known.reason, newlines=known.newlines)
     total = sum(size for _, size, _, _ in stamps) if stamps else None
-    tally = Tally()
-    with temporary_entry() as folder, Encoder(folder) as encoder:
-        for text in read_text(listed, separator, errors, tally, chunk_size):
+    tally, findings = Tally(), Findings()
+    pieces = read_corpus(listed, options, tally, findings, chunk_size)
+    first = next(pieces, "")  # then it is known whether the text is a collection
+    mark = None if findings.kind == "none" else mark_of(findings.kind)
+    with temporary_entry() as folder, Encoder(folder, mark) as encoder:
+        for text in chain([first], pieces):
             encoder.add(text)
             if progress:
                 progress(tally.done, total)
-        encoded = store(
-            folder, encoder.finish() | {"replaced": tally.replaced}, tuple(map(without_secrets, sources))
-        )
+        meta = encoder.finish(findings) | {"replaced": tally.replaced}
+        encoded = store(folder, meta, tuple(map(without_secrets, sources)))
+    found = Recalled(encoded.sha256, tally.replaced, findings.reason, findings.newlines)
     if stamps and stamps == file_stamps(listed) and _are_settled(stamps):
-        remember(key, encoded.sha256, tally.replaced)
-    return replace(encoded, replaced=tally.replaced)
+        for kind in {documents, findings.kind}:  # a resumed run asks for the kind that "auto" found
+            remember(_key(stamps, replace(options, documents=kind)), found)
+    return replace(encoded, replaced=tally.replaced, reason=found.reason, newlines=found.newlines)
 
 
 def _check_options(separator: str, errors: str) -> None:
@@ -82,9 +94,9 @@ def _check_options(separator: str, errors: str) -> None:
         raise InputError(f"the separator {separator!a} isn't valid text; give it as UTF-8") from None
 
 
-def _key(stamps: Sequence[FileStamp] | None, separator: str, errors: Errors) -> str:
+def _key(stamps: Sequence[FileStamp] | None, options: ReadOptions) -> str:
     """The name under which an unchanged list of files is remembered; stamps None is never remembered."""
-    return hashlib.sha256(json.dumps([stamps, separator, errors]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([stamps, asdict(options)]).encode()).hexdigest()
 
 
 def _are_settled(stamps: Sequence[FileStamp]) -> bool:
@@ -96,10 +108,11 @@ def _are_settled(stamps: Sequence[FileStamp]) -> bool:
 class Encoder:
     """Writes ids in order of first appearance to a folder's `ids.bin`, counting and hashing as it goes.
 
-    The file's type is the smallest that holds the ids so far; it is rewritten when the alphabet outgrows it.
+    The file's type is the smallest that holds the ids so far; it is rewritten when the alphabet outgrows it. A text
+    of documents begins with their `mark`, which has the id 0, and gets a table of them beside its ids.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mark: str | None = None) -> None:
         self._folder = folder
         self._kind = ID_TYPES[0]
         self._points: list[int] = []  # by id
@@ -108,15 +121,18 @@ class Encoder:
         self._hash = hashlib.sha256()
         with cache_writable():
             self._file: BinaryIO = (folder / IDS_FILE).open("xb", buffering=0)
+            self._table = TableWriter(folder, mark) if mark else None
 
     def __enter__(self) -> "Encoder":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        if self._table:
+            self._table.close()
 
     def add(self, text: str) -> None:
-        utf8 = text.encode()
+        utf8 = text.encode("utf-8", "surrogatepass")  # documents end in a mark that may be a surrogate
         self._hash.update(utf8)
         is_ascii = len(utf8) == len(text)  # then bytes are code points
         points = np.frombuffer(utf8, dtype=np.uint8) if is_ascii else code_points(text)
@@ -126,19 +142,26 @@ class Encoder:
             ids = self._ids.take(points, mode="clip")
         counts = np.bincount(ids)
         self._counts[: len(counts)] += counts
-        self._write(ids)
+        self._write(ids, utf8)
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self, findings: Findings) -> dict[str, Any]:
         """Sync the file and tell what it holds, as the entry's meta."""
         with cache_writable():
             os.fsync(self._file.fileno())
             self._file.close()
-        return {
-            "sha256": self._hash.hexdigest(),
+        meta: dict[str, Any] = {
             "dtype": self._kind,
             "characters": "".join(map(chr, self._points)),
             "counts": self._counts[: len(self._points)].tolist(),
         }
+        if self._table:
+            kind, separator = findings.kind, findings.separator
+            self._hash.update(
+                json.dumps([kind, separator]).encode()
+            )  # the same marked text may be of two kinds
+            with cache_writable():
+                meta["documents"] = self._table.finish(kind, separator)
+        return {"sha256": self._hash.hexdigest(), **meta}
 
     def _learn(self, points: NDArray[Any]) -> None:
         new, first = np.unique(points, return_index=True)
@@ -149,9 +172,12 @@ class Encoder:
         if kind != self._kind:
             self._widen(kind)
 
-    def _write(self, ids: NDArray[Any]) -> None:
+    def _write(self, ids: NDArray[Any], utf8: bytes) -> None:
+        narrow = ids.astype(self._kind)
         with cache_writable():
-            self._file.write(ids.astype(self._kind).data)
+            self._file.write(narrow.data)
+            if self._table:
+                self._table.add(utf8, narrow)
 
     def _widen(self, kind: str) -> None:
         """Rewrite what is there in a wider type, a piece at a time."""

@@ -43,7 +43,7 @@ class CheckpointValues:
         value = parse_json(content)
         if isinstance(value, dict):
             value = {FIELD_OF_0_1.get(name, name): part for name, part in value.items()}
-            value = value | {"config": _with_kind(value.get("config"))}
+            value = value | {"config": _upgraded(value.get("config"))}
         values = decode(cls, value)
         _check_together(values)
         return values
@@ -70,13 +70,15 @@ def _check_together(values: CheckpointValues) -> None:
 
 def decode_config(value: Any) -> TrainConfig:
     """A configuration that stands by itself, in metrics.jsonl. Raises ValueError that names field and bound."""
-    config = decode(TrainConfig, _with_kind(value), "config")
+    config = decode(TrainConfig, _upgraded(value), "config")
     parse_model_config(asdict(config.model))
     return config
 
 
-def _with_kind(config: Any) -> Any:
-    """Its model's kind as a tag, where charnn 0.1 wrote a boolean."""
+def _upgraded(config: Any) -> Any:
+    """A configuration that charnn 0.1 wrote: its model's kind was a boolean, its text one continuous text as it is."""
     if isinstance(config, dict) and isinstance(config.get("model"), dict):
-        return config | {"model": with_kind(config["model"])}
+        config = config | {"model": with_kind(config["model"])}
+    if isinstance(config, dict) and isinstance(config.get("data"), dict):
+        config = config | {"data": {"documents": "none", "newlines": "keep", **config["data"]}}
     return config

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from charnn.config import VALIDATION_STREAMS
-from charnn.data.corpus import TokenView
+from charnn.data.tokens import TokenView
 from charnn.model.state import State
 from charnn.training.objective import Objective
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from charnn.config import Kind, ModelConfig
+from charnn.data.document_batches import IGNORED
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
 from charnn.model.state import State
@@ -42,6 +43,10 @@ class Objective(ABC, Generic[N]):
         """inputs (T, N), targets (T, N), the characters after them, and the state before them → the losses."""
 
     @abstractmethod
+    def summed_nats(self, network: N, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+        """The same, of documents → the summed −log p of the targets that aren't IGNORED, and the state after them."""
+
+    @abstractmethod
     def nats(self, network: N, text: Tensor, ahead: int, state: State) -> tuple[Tensor, State]:
         """text (1 + T + `ahead`, N) → −log p (T·N,) of the T characters after the first, and the state before the last.
 
@@ -59,6 +64,12 @@ class LanguageModelObjective(Objective[Network]):
         logits, after = network(inputs, state)
         loss = _mean_nats(logits, targets)
         return Loss(loss, loss, targets.numel(), after)
+
+    def summed_nats(
+        self, network: Network, inputs: Tensor, targets: Tensor, state: State
+    ) -> tuple[Tensor, State]:
+        logits, after = network(inputs, state)
+        return _summed_nats(logits, targets), after
 
     def nats(self, network: Network, text: Tensor, ahead: int, state: State) -> tuple[Tensor, State]:
         logits, after = network(text[: len(text) - 1 - ahead], state)
@@ -81,11 +92,17 @@ class BidirectionalObjective(Objective[BidirectionalNetwork]):
         return BidirectionalNetwork(config)
 
     def loss(self, network: BidirectionalNetwork, inputs: Tensor, targets: Tensor, state: State) -> Loss:
-        predictions, after = network.predictions(torch.cat([inputs[:1], targets]), state)
+        predictions, after = network.predictions(_text(inputs, targets, network.config), state)
         joint, forward, backward = (_mean_nats(logits, targets) for logits in predictions)
         of_one = (1 - self.joint_weight) / 2
         trained = self.joint_weight * joint + of_one * (forward + backward)
         return Loss(trained, joint, targets.numel(), after)
+
+    def summed_nats(
+        self, network: BidirectionalNetwork, inputs: Tensor, targets: Tensor, state: State
+    ) -> tuple[Tensor, State]:
+        logits, after = network(_text(inputs, targets, network.config), state)
+        return _summed_nats(logits, targets), after
 
     def nats(
         self, network: BidirectionalNetwork, text: Tensor, ahead: int, state: State
@@ -100,8 +117,19 @@ OBJECTIVES: Mapping[Kind, type[Objective[Any]]] = {
 }
 
 
+def _text(inputs: Tensor, targets: Tensor, config: ModelConfig) -> Tensor:
+    """(1 + T, N): the text that inputs and targets were cut from; beyond a document's end the end again."""
+    return torch.cat([inputs[:1], targets.masked_fill(targets == IGNORED, config.vocab_size - 1)])
+
+
 def _mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
-    return cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+    return cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED)
+
+
+def _summed_nats(logits: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(
+        logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
 
 
 def _nats(logits: Tensor, text: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 
 from charnn.config import TRAIN_SETTINGS, Budget, TrainConfig, TrainOptions
 from charnn.data.batches import fit
+from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
 from charnn.errors import InputError, ModelFileError
 from charnn.model.kinds import kind_options
@@ -88,7 +89,7 @@ def value_of(config: TrainConfig, name: str) -> Any:
 
 def _require_same(name: str, given: Any, had: Any) -> None:
     one = TRAIN_SETTINGS[name]
-    is_automatic = given == AUTOMATIC and AUTOMATIC in one.choices  # whatever the run has
+    is_automatic = given == AUTOMATIC and AUTOMATIC in (*one.choices, one.default)  # whatever the run has
     if given != had and not is_automatic:
         raise InputError(
             f"{one.option} {given!r} would change this run, which was begun with {had!r}; "
@@ -106,7 +107,7 @@ def check_config(config: TrainConfig) -> None:
 def check_fit(config: TrainConfig, corpus: Corpus) -> None:
     """Raise ValueError where the configuration isn't one for this corpus."""
     sizes, size = (config.optim.batch_size, config.optim.seq_length), len(corpus.vocabulary)
-    most = fit(len(corpus.train), *sizes)
+    most = sizes if isinstance(corpus.train, DocumentView) else fit(len(corpus.train), *sizes)
     if most != sizes:
         raise ValueError(
             f"config.optim has {sizes[0]} streams and windows of {sizes[1]}: "

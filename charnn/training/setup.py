@@ -8,6 +8,7 @@ import torch
 
 from charnn.config import DataConfig, Precision, TrainConfig, TrainOptions
 from charnn.data.batches import fit
+from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus, open_corpus
 from charnn.errors import InputError
 from charnn.model.kinds import kind_for
@@ -37,6 +38,7 @@ def new_context(request: TrainRequest, folder: RunFolder) -> RunContext:
     options = with_architecture(request.options, base.config) if base else request.options
     data = _data_config(request)
     opened = _Opened(data, base, request)
+    data = replace(data, documents=opened.corpus.documents.kind)
     config, notices = _chosen(options, data, opened.corpus)
     return _new_session(request, folder, config, opened, notices)
 
@@ -113,6 +115,8 @@ def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[Tr
     config = _on_this_machine(replace(choose(options, data, inputs), device=str(device)))
     if reason := inconsistency(config.model):
         raise InputError(f"these options contradict each other: {reason}")
+    if isinstance(corpus.train, DocumentView):
+        return config, notices
     batch, length = fit(len(corpus.train), config.optim.batch_size, config.optim.seq_length)
     if (batch, length) == (config.optim.batch_size, config.optim.seq_length):
         return config, notices

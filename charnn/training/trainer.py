@@ -98,6 +98,7 @@ class Trainer:
 
         Raises ValueError for tensors that aren't those of such a run; nothing is moved then but the generators.
         """
+        self.state = self.task.state_after(self.network, train_state.step)
         _require_alike(tensors, self.tensors())
         devices.restore_rng_states(_under("rng", tensors), self.device)
         self.network.load_state_dict(_under("network", tensors))

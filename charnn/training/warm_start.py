@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from charnn.config import TRAIN_SETTINGS, ModelConfig, TrainOptions
-from charnn.data.vocab import Vocabulary
+from charnn.data.vocab import UNKNOWN_ID, Vocabulary
 from charnn.errors import InputError
 from charnn.model.kinds import character_axes, kind_options
 from charnn.settings import settings_of
@@ -48,7 +48,12 @@ def adapted_weights(model: ModelFile, vocabulary: Vocabulary) -> dict[str, Tenso
 
 def _places(old: Vocabulary, new: Vocabulary) -> list[int]:
     """The old id of each new one, or −1."""
-    return [*old.encode(new.characters).tolist(), *[old.unknown_id] * new.has_unknown]
+    end = UNKNOWN_ID if old.end_id is None else old.end_id
+    return [
+        *old.encode(new.characters).tolist(),
+        *[old.unknown_id] * new.has_unknown,
+        *[end] * new.has_end,
+    ]
 
 
 def _matched(weight: Tensor, axis: int, places: list[int]) -> Tensor:

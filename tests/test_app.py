@@ -119,6 +119,14 @@ def test_files_may_be_called_anything(tmp_path):
         (InputError("no such thing"), 2, "charnn: no such thing\n"),
         (CharnnError("disk\nfull\x1b"), 1, "charnn: disk\\nfull\\x1b\n"),
         (MemoryError(), 1, "charnn: out of memory\n"),
+        *(
+            (
+                RuntimeError(f"torch: {sign}"),
+                1,
+                "charnn: out of memory: torch can't allocate what it needs (see ulimit -v)\n",
+            )
+            for sign in ("DefaultCPUAllocator: can't", "std::bad_alloc", "could not execute a primitive")
+        ),
         (
             RuntimeError("can't start new thread"),
             1,

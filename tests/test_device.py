@@ -121,6 +121,7 @@ def test_the_machines_rate_is_measured():
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee documentation"),
         RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("could not create a primitive"),
     ],
 )
 def test_running_out_of_memory_gives_advice(error):

@@ -1,10 +1,12 @@
 """Charts as files."""
 
+import subprocess
 import sys
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from cli import ROOT, environment
 
 from charnn.cli.chart import Axis, Chart, Line
 from charnn.cli.picture import check_matplotlib, write_picture
@@ -51,6 +53,23 @@ def test_names_are_data(name, tmp_path):
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(CharnnError, match=r"cannot write .*missing"):
         write_picture(tmp_path / "missing" / "x.svg", chart("one"), "svg")
+
+
+def test_matplotlib_leaves_nothing_in_anybodys_cache(tmp_path):
+    folders = {
+        "HOME": "home",
+        "XDG_CACHE_HOME": "home/cache",
+        "XDG_CONFIG_HOME": "home/config",
+        "TMPDIR": "temporary",
+    }
+    for folder in ("home", "temporary"):
+        (tmp_path / folder).mkdir()
+    draw = "from test_picture import chart, write_picture; write_picture('x.svg', chart('one'), 'svg')"
+    env = environment(**{name: str(tmp_path / folder) for name, folder in folders.items()})
+    env["PYTHONPATH"] += f":{ROOT / 'tests'}"
+    env.pop("MPLCONFIGDIR", None)
+    subprocess.run([sys.executable, "-c", draw], env=env, cwd=tmp_path, check=True)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["home", "temporary", "x.svg"]
 
 
 def test_without_matplotlib_the_remedy_is_said(monkeypatch):

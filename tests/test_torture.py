@@ -3,8 +3,17 @@
 from pathlib import Path
 
 import pytest
+from torture import faults
 from torture import strikes as blows
-from torture.campaign import Report, cuts_report, kills_report, strikes_report
+from torture.campaign import (
+    Report,
+    cuts_report,
+    faults_report,
+    hostile_report,
+    kills_report,
+    memory_report,
+    strikes_report,
+)
 
 needs_strace = pytest.mark.skipif(not blows.can_strike(), reason="strace isn't installed, or not allowed")
 
@@ -79,3 +88,43 @@ def test_a_run_cut_anywhere_equals_the_undisturbed_one(tmp_path: Path) -> None:
     report = cuts_report(tmp_path / "cuts", every=6)
     assert report.odd == []
     assert report.counts[0][1] >= 9
+
+
+@needs_strace
+def test_a_file_operation_that_fails_loses_nothing_and_is_named(tmp_path: Path) -> None:
+    report = faults_report(tmp_path / "faults", every=29, errors=("EIO", "EACCES"))
+    assert report.odd == []
+    assert count(report) >= 12
+
+
+LOG = """\
+7 openat(AT_FDCWD</w>, "run/m", O_RDONLY|O_CLOEXEC) = 3</w/run/m>
+8 read(3</w/run/m>, "", 9) = 0
+7 read(3</w/run/m>, "/etc/passwd", 9) = 9
+7 read(4</usr/lib/x>, "/w/run/m", 9) = 9
+7 read(3</w/run/m>, "", 9) = 0
+7 newfstatat(AT_FDCWD</w>, "/usr/lib", {st_mode=S_IFDIR|0755, ...}, 0) = 0
+7 newfstatat(3</w/run>, "resume", {st_mode=S_IFDIR|0755, ...}, 0) = 0
+"""
+
+
+def test_faults_strike_the_main_threads_calls_on_its_own_files() -> None:
+    found = [(fault.call, fault.number, fault.path) for fault in faults._possible(LOG, Path("/w"), "EIO")]
+    assert found == [
+        ("openat", 1, "run/m"),
+        ("read", 1, "run/m"),
+        ("read", 3, "run/m"),
+        ("newfstatat", 2, "run/resume"),
+    ]
+
+
+def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
+    report = memory_report(tmp_path / "memory", step=12_000)
+    assert report.odd == []
+    assert dict(report.counts)["  which they said in a line"] >= 3
+
+
+def test_a_hostile_run_folder_is_refused_or_does_no_harm(tmp_path: Path) -> None:
+    report = hostile_report(tmp_path / "hostile", every=37)
+    assert report.odd == []
+    assert dict(report.counts)["  which they refused in a line"] >= 3

@@ -23,6 +23,8 @@ from charnn.cli.train import train
 from charnn.errors import CharnnError, InterruptedRunError
 from charnn.version import __version__
 
+_TORCH_LACKS_MEMORY = r"DefaultCPUAllocator|bad_alloc|could not \w+ a primitive"  # the last as oneDNN says it
+
 app = typer.Typer(
     cls=CommandGroup,
     no_args_is_help=True,
@@ -98,6 +100,8 @@ def _lack(error: Exception) -> str | None:
         return "out of memory"
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return "the system starts no more threads (see ulimit -u)"
+    if isinstance(error, RuntimeError) and re.search(_TORCH_LACKS_MEMORY, str(error)):
+        return "out of memory: torch can't allocate what it needs (see ulimit -v)"
     if isinstance(error, ImportError) and re.search(
         "failed to map segment|annot allocate memory", str(error)
     ):

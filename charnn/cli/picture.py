@@ -1,9 +1,13 @@
 """Charts as SVG and PNG files, drawn by matplotlib, which is optional and slow to import."""
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from charnn.cli.chart import Chart
@@ -24,7 +28,23 @@ def check_matplotlib() -> None:
 
 def write_picture(name: str | Path, chart: Chart, kind: Kind) -> None:
     """Draw a chart into a file, as `write_output` writes one. The same chart gives the same bytes."""
-    write_output(name, [_drawn(chart, kind)])
+    with _no_traces():
+        drawn = _drawn(chart, kind)
+    write_output(name, [drawn])
+
+
+@contextmanager
+def _no_traces() -> Iterator[None]:
+    """matplotlib keeps a list of fonts in a cache folder, and reads settings there: here in one that goes again."""
+    if "MPLCONFIGDIR" in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="charnn-") as folder:
+        os.environ["MPLCONFIGDIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["MPLCONFIGDIR"]
 
 
 def _drawn(chart: Chart, kind: Kind) -> bytes:

@@ -59,13 +59,16 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
+_MEMORY_SIGNS = re.compile(r"DefaultCPUAllocator|bad_alloc|could not \w+ a primitive")  # the last: oneDNN's
+
+
 @contextmanager
 def memory_advice(device: str) -> Iterator[None]:
     """Turn running out of memory into a CharnnError with advice; nothing is ever made smaller silently."""
     try:
         yield
     except RuntimeError as error:
-        if not (isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)):
+        if not (isinstance(error, torch.OutOfMemoryError) or _MEMORY_SIGNS.search(str(error))):
             raise
         raise CharnnError(
             f"{device} ran out of memory; give a smaller --batch-size, --seq-length or --hidden"

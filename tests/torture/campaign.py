@@ -1,4 +1,4 @@
-"""The three campaigns, counted."""
+"""The campaigns, counted."""
 
 from dataclasses import dataclass, field
 from itertools import islice
@@ -6,7 +6,10 @@ from pathlib import Path
 
 from . import strikes as blows
 from .cuts import NETWORKS, cuts
+from .faults import COMMANDS, ERRORS, faults
+from .hostile import hostile_folders
 from .kills import random_kills
+from .memory import starved
 
 
 @dataclass
@@ -69,3 +72,32 @@ def cuts_report(folder: Path, every: int = 1) -> Report:
         ("  of them equal to the bit", tried - len(report.odd)),
     ]
     return report
+
+
+def faults_report(folder: Path, every: int = 1, errors: tuple[str, ...] = ERRORS) -> Report:
+    """Whole commands in which so-many-th file operations fail once."""
+    report = Report()
+    for number, command in enumerate(COMMANDS):
+        result = faults(folder / str(number), command, every, errors)
+        report.odd += result.odd
+        report.counts += [
+            (f"file operations of `{command.name}` that failed once", result.tried),
+            ("  after which it ended with an error that names the thing", result.told),
+        ]
+    return report
+
+
+def memory_report(folder: Path, step: int = 256) -> Report:
+    """Commands that get `step` kilobytes less of memory each time."""
+    tried, refused, odd = starved(folder, step)
+    return Report(
+        [("commands whose memory ran out somewhere", tried), ("  which they said in a line", refused)], odd
+    )
+
+
+def hostile_report(folder: Path, every: int = 1) -> Report:
+    """Run folders in which a name is something else."""
+    tried, refused, odd = hostile_folders(folder, every)
+    return Report(
+        [("commands on a hostile run folder", tried), ("  which they refused in a line", refused)], odd
+    )

@@ -2,17 +2,19 @@
 
 `setting` declares one; `settings_of` reads a dataclass's; `checked` holds values against them. The command line, the
 library's checks, the model file's bounds, the comparison on resume and the docs' table all come from these.
+
+Named tuples, as a frozen dataclass takes a millisecond to define and `--help` waits for every one.
 """
 
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, field, fields, is_dataclass
 from functools import cache
 from math import isfinite
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from charnn.errors import InputError
 
@@ -24,8 +26,7 @@ AUTOMATIC = "auto"  # as a choice: whatever the machine has
 _SHOWN = 40  # characters of a refused value
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(NamedTuple):
     """Numbers from `least`, or above `above`, to `most`, or below `below`."""
 
     least: float | None = None
@@ -33,7 +34,8 @@ class Range:
     above: float | None = None
     below: float | None = None
 
-    def __contains__(self, number: float) -> bool:
+    def holds(self, number: float) -> bool:
+        """Whether it is one of them."""
         return (
             (self.least is None or number >= self.least)
             and (self.most is None or number <= self.most)
@@ -53,16 +55,14 @@ class Range:
         return ", ".join(text.format(_number(bound)) for text, bound in bounds.items() if bound is not None)
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """What a text must look like; `said` in words."""
 
     pattern: str
     said: str
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """A setting. It is an option of a command where it has a `help`.
 
     `flags`: its names on the command line, if not the field's own. `shown`: the default as help shows it, with the
@@ -179,7 +179,7 @@ class Setting:
         if isinstance(value, Integral) and abs(int(value)) > MAX_INTEGER:
             raise ValueError
         number: int | float = self.kind(value)
-        if not isfinite(number) or (self.within and number not in self.within):
+        if not isfinite(number) or (self.within and not self.within.holds(number)):
             raise ValueError
         return number
 
@@ -208,8 +208,8 @@ def setting(default: Value, help: str = "", panel: str = "", **more: Any) -> Val
 def settings_of(*configs: type) -> Mapping[str, Setting]:
     """The settings that dataclasses declare, by name; those of dataclasses within them are not among them."""
     return {
-        one.name: replace(
-            one.metadata.get("setting", Setting()), name=one.name, type=one.type, default=one.default
+        one.name: one.metadata.get("setting", Setting())._replace(
+            name=one.name, type=one.type, default=one.default
         )
         for config in configs
         for one in fields(config)
@@ -272,7 +272,7 @@ def _number_in_words(kind: type, within: Range | None) -> str:
     """The bounds; of whole numbers, that they have 64 bits where no other bound says so."""
     bounded = within is not None and (within.most is not None or within.below is not None)
     if kind is int:
-        return f"a whole number {within if bounded else replace(within or Range(), below=MAX_INTEGER + 1)}"
+        return f"a whole number {within if bounded else (within or Range())._replace(below=MAX_INTEGER + 1)}"
     return f"a {'' if bounded else 'finite '}number {within or ''}".rstrip()
 
 

@@ -1,6 +1,5 @@
 """`charnn fill`: what may stand in the gaps of a text."""
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -33,7 +32,7 @@ Path = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    setting_option(replace(settings_of(DrawConfig)["seed"], panel=SEARCH), "The same seed, the same draw."),
+    setting_option(settings_of(DrawConfig)["seed"]._replace(panel=SEARCH), "The same seed, the same draw."),
 ]
 Json = Annotated[
     bool,

@@ -13,7 +13,6 @@ from charnn.cli.inputs import STDIN, read_bursts, read_pieces
 from charnn.cli.options import option
 from charnn.config import OUTPUT
 from charnn.errors import InputError
-from charnn.outputs import is_stdout, write_output
 
 if TYPE_CHECKING:
     from charnn.inference.comparison import Comparison, ScoredText
@@ -114,6 +113,7 @@ def score(
     """
     from charnn.cli.score_view import shown, shown_as_json, with_totals
     from charnn.inference.comparison import Comparison
+    from charnn.outputs import is_stdout, write_output
 
     _refuse_misfits(whole=whole, adapt=adapt, top=top, ordered_stretches=rank and (chars or html is not None))
     paths: list[str | None] = list(model) if model else [None]

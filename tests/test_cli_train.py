@@ -240,7 +240,7 @@ def test_a_torn_newest_state_is_said_and_the_one_before_is_used(home: Path) -> N
     ended = train(home, "--resume", "--out", "mine")
     assert ended.code == 0
     torn, *rest = ended.stderr.splitlines()
-    assert torn.startswith("the state mine/resume/0000000012-0 is not whole: ")
+    assert torn.startswith("the checkpoint mine/resume/0000000012-0 is not whole: ")
     assert "going on from step 10, mine/resume/0000000010-0" in rest
     assert count(home / "mine", "finish") == 1
     assert [p.name for p in sorted((home / "mine/resume").iterdir())] == ["0000000010-0", "0000000012-0"]
@@ -293,7 +293,7 @@ def test_quiet_says_only_errors(home: Path) -> None:
         (["--cell", "gru", "--layers", "2"], "network", "GRU 2×8, one-hot input, "),
         (["--cell", "rnn", "--nonlinearity", "relu"], "network", "RNN (relu) 1×8, "),
         (["--hidden", "12", "--embedding", "5"], "network", "LSTM 1×12, embedding of 5, "),
-        (["--batch-size", "3", "--seq-length", "10"], "batch", "3 streams × windows of 10 characters"),
+        (["--batch-size", "3", "--seq-length", "10"], "batch", "3 streams × 10 characters"),
         (["--lr", "0.5", "--clip", "2"], "optimiser", "AdamW, learning rate 0.5, clip 2, weight decay "),
         (["--weight-decay", "0.25"], "optimiser", "weight decay 0.25"),
         (["--dropout", "0.25"], "regularised", "dropout 0.25"),

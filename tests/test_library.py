@@ -174,7 +174,7 @@ def test_a_corpus_shorter_than_a_window_gets_smaller_ones(text, options, home):
     (home / "c.txt").write_text(text)
     events = run(str(home / "c.txt"), home / "out", steps=3, **options)
     assert "characters" in said(events)
-    assert "windows of" in said(events)
+    assert "streams of" in said(events)
     assert isinstance(events[-1], Finished)
     assert charnn.load(home / "out").sample(length=5, seed=0)
 

@@ -11,7 +11,7 @@ from charnn.config import ModelConfig, OptimConfig
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
 from charnn.training.objective import BidirectionalObjective
-from charnn.training.optimizer import EPSILON, TABLE_RATE, Optimizer
+from charnn.training.optimizer import EPSILON, TABLE_RATE, Gradients, Optimizer
 
 CONFIG = ModelConfig(6, hidden=5, embedding=3, ngrams=3, ngram_rows=16)
 OPTIM = OptimConfig(weight_decay=0.1, clip=0.5)
@@ -112,3 +112,23 @@ def test_making_one_does_not_load_the_compiler() -> None:
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_update_is_by_what_the_gradients_are_reduced_to(network: Network) -> None:
+    """As several processes do: here the gradients of another process replace one's own."""
+    sent: list[Gradients] = []
+
+    def send(gradients: Gradients) -> Gradients:
+        sent.append(
+            Gradients(
+                [g.clone() for g in gradients.dense], [g.clone() for g in gradients.tables if g is not None]
+            )
+        )
+        return gradients
+
+    twin = copy.deepcopy(network)
+    norm = Optimizer(network, OPTIM, send).step(loss_of(network, 0), LR)
+    same_norm = Optimizer(twin, OPTIM, lambda _: sent[0]).step(loss_of(twin, 1), LR)
+    assert torch.equal(norm, same_norm)
+    for weight, of_twin in zip(network.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(weight, of_twin)

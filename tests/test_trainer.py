@@ -80,7 +80,7 @@ def unclipped(trainer: Trainer, step: int) -> tuple[list[torch.Tensor], torch.Te
 
 @pytest.mark.parametrize(("cell", "nonlinearity"), CELLS)
 def test_truncated_is_full_when_nothing_is_truncated(cell, nonlinearity, corpus):
-    """A window as long as the lanes: the gradient is that of the whole text, step by step from the zero state."""
+    """A batch as long as the streams: the gradient is that of the whole text, step by step from the zero state."""
     trainer = trainer_of(corpus, cell=cell, nonlinearity=nonlinearity, seq_length=1000, clip=0.0)
     assert trainer.task.batches_per_epoch == 1
     expected, loss = unclipped(trainer, 0)
@@ -102,7 +102,7 @@ def test_the_carried_state_is_a_constant(corpus):
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-7)
 
 
-def test_the_state_is_carried_over_windows_and_reset_at_the_end_of_the_lanes(corpus, monkeypatch):
+def test_the_state_is_carried_over_batches_and_reset_at_the_end_of_the_streams(corpus, monkeypatch):
     trainer = trainer_of(corpus)
     windows = trainer.task.batches_per_epoch
     given, forward = [], trainer.network.forward
@@ -259,7 +259,7 @@ def test_without_validation_there_is_nothing_to_evaluate(tmp_path):
     assert trainer_of(corpus).evaluate(lambda: False) is None
 
 
-def test_windows_are_those_of_the_lanes(corpus, monkeypatch):
+def test_batches_are_those_of_the_streams(corpus, monkeypatch):
     """The position is the step: every window of an epoch is read once and in order."""
     read, window = [], BatchStream.batch
     monkeypatch.setattr(BatchStream, "batch", lambda self, at: read.append(at) or window(self, at))

@@ -59,10 +59,10 @@ def choose_budget(options: TrainOptions) -> Budget:
 def _affordable_chars(options: TrainOptions, budget: Budget, inputs: RecipeInputs) -> float:
     """How many characters the run will read, roughly: what size, dropout and rate depend on."""
     optim = configured(OptimConfig, options)
-    window = optim.batch_size * optim.seq_length
+    chars_per_step = optim.batch_size * optim.seq_length
     chars = inf
     if budget.steps is not None:
-        chars = min(chars, budget.steps * window)
+        chars = min(chars, budget.steps * chars_per_step)
     if budget.epochs is not None:
         chars = min(chars, budget.epochs * inputs.train_chars)
     if budget.minutes is not None and inputs.gflops is not None:
@@ -127,8 +127,8 @@ def _dropout_for(epochs: float) -> float:
 
 
 def _choose_optim(options: TrainOptions, model: ModelConfig, inputs: RecipeInputs) -> OptimConfig:
-    window = {} if inputs.device == "cpu" else {"batch_size": 64, "seq_length": 128}
-    return configured(OptimConfig, options, lr=_lr_for(model), beta1=_beta1_for(model), **window)
+    sizes = {} if inputs.device == "cpu" else {"batch_size": 64, "seq_length": 128}
+    return configured(OptimConfig, options, lr=_lr_for(model), beta1=_beta1_for(model), **sizes)
 
 
 def _lr_for(model: ModelConfig) -> float:

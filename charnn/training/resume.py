@@ -110,7 +110,7 @@ def check_fit(config: TrainConfig, corpus: Corpus) -> None:
     most = sizes if isinstance(corpus.train, DocumentView) else fit(len(corpus.train), *sizes)
     if most != sizes:
         raise ValueError(
-            f"config.optim has {sizes[0]} streams and windows of {sizes[1]}: "
+            f"config.optim has {sizes[0]} streams of {sizes[1]} characters a step: "
             f"the corpus fills {most[0]} and {most[1]}"
         )
     if size != config.model.vocab_size:

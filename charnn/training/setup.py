@@ -106,7 +106,7 @@ def _data_config(request: TrainRequest) -> DataConfig:
 
 
 def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[TrainConfig, list[str]]:
-    """The recipe's configuration on this machine, its windows cut to the corpus."""
+    """The recipe's configuration on this machine, its batches cut to the corpus."""
     device = devices.available_device(options.get("device", TrainConfig.device))
     devices.use_threads(options.get("threads"))
     options, gain, notices = _measured(options, device)
@@ -120,7 +120,9 @@ def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[Tr
     batch, length = fit(len(corpus.train), config.optim.batch_size, config.optim.seq_length)
     if (batch, length) == (config.optim.batch_size, config.optim.seq_length):
         return config, notices
-    notice = f"the training part has {len(corpus.train):,} characters: {batch} streams, windows of {length}"
+    notice = (
+        f"the training part has {len(corpus.train):,} characters: a step reads {batch} streams of {length}"
+    )
     return replace(config, optim=replace(config.optim, batch_size=batch, seq_length=length)), [
         *notices,
         notice,

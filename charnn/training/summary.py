@@ -66,10 +66,10 @@ def _with_ends(corpus: Corpus) -> str:
 
 
 def _batch(config: TrainConfig, corpus: Corpus) -> str:
-    streams, window = config.optim.batch_size, config.optim.seq_length
+    streams, length = config.optim.batch_size, config.optim.seq_length
     if corpus.documents.kind != "none":
-        return f"about {streams * window:,} characters of documents of similar length, windows of {window}"
-    return f"{streams} streams × windows of {window} characters"
+        return f"about {streams * length:,} characters of documents of similar length, {length} at a time"
+    return f"{streams} streams × {length} characters"
 
 
 def describe_budget(budget: Budget) -> str:
@@ -112,7 +112,7 @@ def _regularisation(model: ModelConfig) -> str:
 
 
 def _memory(config: TrainConfig) -> float:
-    """Bytes: weights; of the dense ones gradients and two moments; activations of one window, forward and back."""
+    """Bytes: weights; of the dense ones gradients and two moments; activations of one batch, forward and back."""
     model, optim = config.model, config.optim
     kind = kind_of(model)
     of_a_character = 12 * model.hidden * model.layers * kind.directions + 4 * model.vocab_size * kind.losses

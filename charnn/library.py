@@ -70,7 +70,7 @@ def train_events(
     `started` is the moment a budget in minutes counts from, on time.monotonic's scale (default: now).
     """
     options = checked_options(options)
-    with lock_run(corpus, options) as run_lock:
+    with lock_run(corpus, options, dry_run=dry_run) as run_lock:
         # waiting threads spin for moments only: spinning longer makes a busy machine several times slower
         os.environ.setdefault("GOMP_SPINCOUNT", "5000")
         from charnn.training.context import TrainRequest

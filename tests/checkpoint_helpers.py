@@ -14,8 +14,9 @@ from torch import Tensor
 from charnn.config import Budget, ModelConfig, TrainConfig
 from charnn.data.vocab import Vocabulary
 from charnn.model.kinds import weight_shapes
+from charnn.storage.checkpoint_folders import MANIFEST, TENSORS, VALUES
 from charnn.storage.checkpoint_values import CheckpointValues
-from charnn.storage.checkpoints import MANIFEST, NETWORK, TENSORS, VALUES
+from charnn.storage.checkpoints import NETWORK
 from charnn.storage.train_state import Plan, TrainState
 
 CONFIG = TrainConfig(ModelConfig(vocab_size=3, hidden=2), budget=Budget(steps=9))

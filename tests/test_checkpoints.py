@@ -14,9 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from charnn import files
 from charnn.data.vocab import Vocabulary
-from charnn.errors import CharnnError
-from charnn.storage import checkpoints
-from charnn.storage.checkpoints import MANIFEST, TENSORS, VALUES, CheckpointStore
+from charnn.errors import CharnnError, InputError, ModelFileError
+from charnn.storage import checkpoint_folders
+from charnn.storage.checkpoint_folders import MANIFEST, TENSORS, VALUES, checkpoint_paths
+from charnn.storage.checkpoints import CheckpointStore
 
 
 def save(store: CheckpointStore, step: int) -> Path:
@@ -24,7 +25,7 @@ def save(store: CheckpointStore, step: int) -> Path:
 
 
 def names(store: CheckpointStore) -> list[str]:
-    return [path.name for path in store.paths()]
+    return [path.name for path in checkpoint_paths(store.folder)]
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_a_manifest_of_another_kind_marks_nothing_as_whole(store: CheckpointStor
 
 
 def test_when_no_state_is_whole_each_is_complained_about(store: CheckpointStore) -> None:
-    for path in store.paths():
+    for path in checkpoint_paths(store.folder):
         (path / MANIFEST).unlink()
     state, complaints = store.latest()
     assert state is None
@@ -138,7 +139,7 @@ def test_when_no_state_is_whole_each_is_complained_about(store: CheckpointStore)
 
 def test_values_that_could_not_be_read_back_are_never_saved(store: CheckpointStore) -> None:
     for impossible in ({"seconds": float("nan")}, {"seconds": -1.0}, {"vocabulary": Vocabulary("ab")}):
-        with pytest.raises(ValueError):
+        with pytest.raises(CharnnError, match="step 3 could not be read again"):
             store.save(tensors_of(3), values_of(3, **impossible))
     assert names(store) == ["0000000001-0", "0000000002-0"]
 
@@ -171,7 +172,8 @@ def test_a_rotation_cut_in_the_middle_is_finished_by_the_next(
 ) -> None:
     """A kill after the mark is taken away and before the rest is removed."""
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints.shutil, "rmtree", lambda *_, **__: None)
+        patch.setattr(checkpoint_folders, "TENSORS", MANIFEST)  # the mark goes, the parts stay
+        patch.setattr(checkpoint_folders, "VALUES", MANIFEST)
         save(store, 3)
     assert names(store) == ["0000000001-0", "0000000002-0", "0000000003-0"]
     save(store, 4)
@@ -188,14 +190,72 @@ def test_a_torn_newer_state_never_costs_the_one_just_saved(tmp_path: Path) -> No
     assert state is not None and state.step == 70
 
 
-def test_what_is_newer_than_the_state_gone_on_from_is_forgotten(store: CheckpointStore) -> None:
-    first, _ = store.latest()
+def test_what_is_damaged_is_set_aside_until_the_run_ends(store: CheckpointStore) -> None:
     save(store, 3)
+    (store.folder / "0000000003-0" / VALUES).write_bytes(b"altered")
     (store.folder / ".tmp-0000000004-0-0123abcd").mkdir()
-    store.remove_newer(first)
-    assert [p.name for p in store.folder.iterdir()] == ["0000000002-0"]
-    store.remove_newer(None)
-    assert names(store) == []
+    newest, _ = store.latest()
+    assert newest is not None
+    (aside,) = store.set_aside_newer(newest)
+    assert (aside / VALUES).read_bytes() == b"altered"
+    save(store, 3)
+    (store.folder / "0000000003-0" / VALUES).write_bytes(b"altered again")
+    (second,) = store.set_aside_newer(newest)
+    assert second != aside
+    assert sorted(p.name for p in store.folder.iterdir()) == ["0000000002-0", aside.name, second.name]
+    store.finished()
+    assert names(store) == [p.name for p in store.folder.iterdir()] == ["0000000002-0"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EMFILE, errno.ENFILE])
+@pytest.mark.parametrize("part", [TENSORS, VALUES, MANIFEST])
+def test_an_error_of_the_machine_is_no_damage(
+    store: CheckpointStore, number: int, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def failing(path: Any, *arguments: Any, **options: Any) -> int:
+        if Path(path).name == part:
+            raise OSError(number, os.strerror(number), str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(files.os, "open", failing)
+    with pytest.raises(CharnnError, match=f"cannot read .*{part}: {os.strerror(number)}") as caught:
+        store.newest()
+    assert caught.value.exit_code == 1
+    assert names(store) == ["0000000001-0", "0000000002-0"]
+
+
+def test_states_that_are_all_damaged_are_refused_and_stay(store: CheckpointStore) -> None:
+    for path in checkpoint_paths(store.folder):
+        with (path / VALUES).open("ab") as file:
+            file.write(b" ")
+    with pytest.raises(ModelFileError, match=r"no checkpoint in .* --overwrite begins a new run"):
+        store.newest()
+    assert names(store) == ["0000000001-0", "0000000002-0"]
+
+
+@pytest.mark.parametrize("part", [TENSORS, VALUES, MANIFEST])
+def test_a_sparse_giant_is_damage_that_takes_no_memory(store: CheckpointStore, part: str) -> None:
+    path = store.folder / "0000000002-0" / part
+    os.truncate(path, 1 << 40)
+    _assert_only_the_first_is_whole(store, path)
+
+
+def test_a_link_is_followed_nowhere(store: CheckpointStore, tmp_path: Path) -> None:
+    moved = store.folder.rename(tmp_path / "photos")
+    store.folder.symlink_to(moved)
+    for act in (store.latest, lambda: save(store, 3)):
+        with pytest.raises(InputError, match="a symbolic link, not a folder"):
+            act()
+    assert sorted(p.name for p in moved.iterdir()) == ["0000000001-0", "0000000002-0"]
+
+
+def test_a_run_that_was_moved_away_is_not_made_anew(store: CheckpointStore, tmp_path: Path) -> None:
+    gone = CheckpointStore(tmp_path / "gone/resume", keep=1)
+    with pytest.raises(CharnnError, match="No such file"):
+        save(gone, 3)
+    assert not gone.folder.parent.exists()
 
 
 def test_strange_names_among_the_states_are_left_alone(store: CheckpointStore) -> None:
@@ -214,6 +274,7 @@ class Rotation(RuleBasedStateMachine):
         self.folder = Path(os.environ["PYTEST_STATES"]) / os.urandom(8).hex() / "resume"
         self.step = 0
         self.newest: int | None = None
+        self.folder.parent.mkdir()
         self.keep = 2
 
     @property
@@ -229,7 +290,7 @@ class Rotation(RuleBasedStateMachine):
         save(self.store, self.step)
         self.newest = self.step
         assert not list(self.folder.glob(".tmp-*"))
-        assert len(self.store.paths()) <= keep
+        assert len(checkpoint_paths(self.folder)) <= keep
 
     @rule(parts=st.integers(0, 3))
     def crash_in_a_save(self, parts: int) -> None:
@@ -240,18 +301,19 @@ class Rotation(RuleBasedStateMachine):
 
     @rule()
     def crash_in_a_rotation(self) -> None:
-        if len(self.store.paths()) > 1:
-            (self.store.paths()[0] / MANIFEST).unlink(missing_ok=True)
+        if len(checkpoint_paths(self.folder)) > 1:
+            (checkpoint_paths(self.folder)[0] / MANIFEST).unlink(missing_ok=True)
 
     @rule(number=st.integers(0, 3), when=st.integers(0, 2**61))
     def set_the_clock_back(self, number: int, when: int) -> None:
-        for path in self.store.paths()[:number]:
+        for path in checkpoint_paths(self.folder)[:number]:
             os.utime(path, ns=(when, when))
 
     @rule()
     def resume(self) -> None:
         state, _ = self.store.latest()
-        self.store.remove_newer(state)
+        if state:
+            self.store.set_aside_newer(state)
         self.step = state.step if state else 0
 
     @invariant()

@@ -95,3 +95,14 @@ def test_which_model_it_is_is_said_on_stderr(tmp_path, capsys):
 
 def test_what_ships_is_beside_the_package_in_a_checkout():
     assert bundled_corpus().name == "lantern.txt" and bundled_model().suffix == ".safetensors"
+
+
+def test_what_was_passed_over_is_said_when_the_one_that_ships_is_used(tmp_path, monkeypatch):
+    shipped = a_model(tmp_path / "shipped")
+    monkeypatch.setattr(find, "bundled_model", lambda: shipped)
+    (tmp_path / "checkpoints/b").mkdir(parents=True)
+    written(tmp_path / "checkpoints/b", random_model(ModelConfig(20, hidden=4, kind="bidirectional")))
+    (tmp_path / "checkpoints/dangling").symlink_to("nowhere")
+    found = find_model()
+    assert found.model.path == shipped
+    assert len(found.passed_over) == 1 and "is bidirectional" in found.passed_over[0]

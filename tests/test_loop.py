@@ -67,7 +67,7 @@ class World:
         self.states.append(Checkpoint(Path(f"resume/{values.step}"), tensors, values))
         return self.states[-1].path
 
-    def latest(self) -> tuple[Checkpoint | None, list[str]]:
+    def newest(self) -> tuple[Checkpoint | None, list[str]]:
         return (self.states[-1] if self.states else None), []
 
 

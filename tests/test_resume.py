@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoint_helpers import forge, forged, newest, values_of
-from training_helpers import run, write_corpus
+from training_helpers import TINY, course_of_losses, metrics, run, write_corpus
 
 from charnn.config import Budget, DataConfig, ModelConfig, OptimConfig, TrainConfig, to_json
-from charnn.errors import InputError, ModelFileError
+from charnn.errors import CharnnError, InputError, ModelFileError
+from charnn.library import train_events
 from charnn.storage.checkpoint_values import decode_config
 from charnn.storage.checkpoints import Checkpoint, CheckpointStore
 from charnn.storage.train_state import Plan, TrainState
+from charnn.training.events import Notice, Saved
 from charnn.training.resume import Resumption, continued_config, resumption
 
 CONFIG = TrainConfig(
@@ -325,3 +327,71 @@ def test_the_name_that_0_1_gave_is_read(interrupted, tmp_path):
     (checkpoint / "state.json").write_text(json.dumps(values))
     forge(checkpoint)
     assert run(None, tmp_path / "run", resume=True)[-1].reason == "steps"
+
+
+# What is there is never lost
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_run_none_of_whose_checkpoints_can_be_read_is_refused_and_stays(tmp_path):
+    run(write_corpus(tmp_path), tmp_path / "run", steps=6, save_every="3")
+    for state in (tmp_path / "run/resume").iterdir():
+        with (state / "state.json").open("ab") as file:
+            file.write(b" ")
+    before = content_of(tmp_path / "run")
+    with pytest.raises(ModelFileError, match=r"no checkpoint in .*--overwrite"):
+        run(None, tmp_path / "run", resume=True, steps=9)
+    assert content_of(tmp_path / "run") == before
+
+
+def test_a_damaged_checkpoint_is_kept_aside_until_the_run_ends(tmp_path):
+    run(write_corpus(tmp_path), tmp_path / "run", steps=6, save_every="3")
+    (newest(tmp_path / "run/resume") / "tensors.safetensors").write_bytes(b"torn")
+    out = tmp_path / "run"
+    events = run(None, out, resume=True, cut=2)
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert any("tensors.safetensors differs" in text for text in notices)
+    (aside,) = (path for path in (out / "resume").iterdir() if path.name.startswith("damaged-"))
+    assert any(str(aside) in text for text in notices)
+    run(None, out, resume=True)
+    assert not aside.exists()
+
+
+def test_what_is_overwritten_stands_until_the_new_run_has_saved(tmp_path, monkeypatch):
+    source, out = write_corpus(tmp_path), tmp_path / "run"
+    run(source, out, steps=6)
+    before = content_of(out)
+
+    def full(*_: object) -> None:
+        raise CharnnError("no room")
+
+    with monkeypatch.context() as patch, pytest.raises(CharnnError, match="no room"):
+        patch.setattr(CheckpointStore, "save", full)
+        run(source, out, steps=6, overwrite=True, init_from=str(out))
+    assert content_of(out) == before
+
+
+def test_an_overwritten_run_is_the_new_one_from_its_first_checkpoint_on(tmp_path):
+    source, out = write_corpus(tmp_path), tmp_path / "run"
+    run(source, out, steps=6, seed=1)
+    (out / "resume/mine.txt").write_text("mine")
+    run(source, out, steps=6, seed=2, overwrite=True, cut=1)
+    assert [line["event"] for line in metrics(out)][:2] == ["start", "save"]
+    run(None, out, resume=True)
+    run(source, tmp_path / "straight", steps=6, seed=2)
+    assert course_of_losses(out)[1:] == course_of_losses(tmp_path / "straight")[1:]
+    assert (out / "resume/mine.txt").read_text() == "mine"
+
+
+def test_a_run_moved_while_it_trains_says_so_and_stops(tmp_path):
+    source, out = write_corpus(tmp_path), tmp_path / "run"
+    with pytest.raises(CharnnError, match="was moved or removed while it was trained in"):
+        for event in train_events([source], {**TINY, "out": str(out), "steps": 50, "save_every": "2"}):
+            if isinstance(event, Saved) and out.exists():
+                out.rename(tmp_path / "moved")
+    assert not out.exists()
+    assert run(None, tmp_path / "moved", resume=True, steps=50)[-1].reason == "steps"

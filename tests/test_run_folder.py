@@ -1,12 +1,13 @@
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from charnn.errors import CharnnError, InputError
-from charnn.storage.run_folder import MetricsLog, RunFolder, free_folder, newest_folder
+from charnn.storage.run_folder import MAX_LINE, MetricsLog, RunFolder, default_folders, newest_first
 
 
 def make_run(root: Path, name: str, modified: int = 0) -> RunFolder:
@@ -41,26 +42,67 @@ def test_clearing_removes_the_run_and_its_leftovers_and_nothing_else(tmp_path: P
     assert [p.name for p in folder.path.iterdir()] == ["notes.txt"]
 
 
-def test_the_first_free_name_is_taken(tmp_path: Path) -> None:
-    assert free_folder("a", tmp_path).path == tmp_path / "a"
+def test_names_that_are_free(tmp_path: Path) -> None:
+    def free() -> Path:
+        return next(default_folders("a", tmp_path)).path
+
+    assert free() == tmp_path / "a"
     make_run(tmp_path, "a")
     make_run(tmp_path, "a-3")
     (tmp_path / "a-2").mkdir()  # no run in it
-    assert free_folder("a", tmp_path).path == tmp_path / "a-2"
-    RunFolder(tmp_path / "a-2").metrics.write_bytes(b"")
-    assert free_folder("a", tmp_path).path == tmp_path / "a-4"
+    assert free() == tmp_path / "a-2"
+    (tmp_path / "a-2" / "resume").symlink_to("nowhere")  # taken all the same
+    assert free() == tmp_path / "a-4"
 
 
-def test_the_newest_run_is_the_one_whose_metrics_were_written_last(tmp_path: Path) -> None:
+def test_the_newest_run_is_the_one_written_to_last(tmp_path: Path) -> None:
     make_run(tmp_path, "late", 3_000_000_000)
     make_run(tmp_path, "early", 1_000_000_000)
     (tmp_path / "empty").mkdir()
-    assert newest_folder(tmp_path).path == tmp_path / "late"
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    assert [run.path.name for run in newest_first(tmp_path)] == ["late", "early"]
+    (tmp_path / "early/model.safetensors").write_bytes(b"")
+    assert [run.path.name for run in newest_first(tmp_path)] == ["early", "late"]
 
 
-def test_no_run_to_resume_is_bad_usage(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"no run to resume under {tmp_path}/; name one with --out"):
-        newest_folder(tmp_path)
+def test_no_runs(tmp_path: Path) -> None:
+    assert newest_first(tmp_path) == newest_first(tmp_path / "none") == []
+
+
+class TestWhatIsNotOurs:
+    """Removing a run touches nothing that charnn didn't write."""
+
+    @pytest.mark.parametrize("part", ["resume/cv.tex", "resume/2024-01/photo", "resume/0000000001-0/notes"])
+    def test_somebody_elses_files_among_the_checkpoints_stay(self, tmp_path: Path, part: str) -> None:
+        folder = make_run(tmp_path, "run")
+        (tmp_path / "run" / part).parent.mkdir(parents=True)
+        (tmp_path / "run" / part).write_text("mine")
+        folder.clear()
+        assert (tmp_path / "run" / part).read_text() == "mine"
+        assert not folder.metrics.exists()
+
+    @pytest.mark.parametrize("name", ["model.safetensors", "metrics.jsonl", "resume/cv.tex"])
+    def test_a_folder_that_only_looks_like_a_run_is_refused(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('{"loss": 1}\n')
+        with pytest.raises(InputError, match="that charnn didn't write; choose another --out"):
+            RunFolder(tmp_path).require_own()
+
+    @pytest.mark.parametrize("name", ["model.safetensors", "metrics.jsonl", "resume"])
+    @pytest.mark.parametrize("kind", ["link", "fifo"])
+    def test_links_and_pipes_are_refused(self, tmp_path: Path, name: str, kind: str) -> None:
+        (tmp_path / "photos/0000000001-0").mkdir(parents=True)
+        if kind == "link":
+            (tmp_path / name).symlink_to(tmp_path / "photos")
+        else:
+            os.mkfifo(tmp_path / name)
+        with pytest.raises(InputError):
+            RunFolder(tmp_path).require_own()
+        with suppress(InputError):
+            RunFolder(tmp_path).clear()
+        assert (tmp_path / "photos/0000000001-0").is_dir()
+        assert os.path.lexists(tmp_path / name)
 
 
 class TestMetrics:
@@ -131,3 +173,10 @@ class TestMetrics:
         with pytest.raises(ValueError):
             log.append({"event": "train", "nats_per_char": float("nan")})
         assert log.path.read_bytes() == before
+
+    def test_a_sparse_giant_takes_no_memory(self, tmp_path: Path) -> None:
+        path = tmp_path / "metrics.jsonl"
+        path.write_text('{"event": "start"}\n')
+        os.truncate(path, 1 << 40)
+        with pytest.raises(InputError, match=f"metrics.jsonl has a line of more than {MAX_LINE:,} bytes"):
+            MetricsLog(path).all("train")

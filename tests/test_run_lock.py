@@ -96,8 +96,9 @@ def test_nothing_to_resume_is_bad_usage(options: TrainOptions) -> None:
         choose_folder([], options)
 
 
-def test_nothing_is_written_until_a_folder_is_taken(home: Path) -> None:
-    with lock_run(["a.txt"], {}) as run_lock:
+@pytest.mark.parametrize(("options", "dry_run"), [({"out": "checkpoints/a"}, False), ({}, True)])
+def test_nothing_is_written_until_a_folder_is_taken(home: Path, options: TrainOptions, dry_run: bool) -> None:
+    with lock_run(["a.txt"], options, dry_run=dry_run) as run_lock:
         assert list(home.iterdir()) == []
         run_lock.take()
         assert (home / "checkpoints" / "a").is_dir()
@@ -105,6 +106,25 @@ def test_nothing_is_written_until_a_folder_is_taken(home: Path) -> None:
             pass
     with folder_lock(home / "checkpoints" / "a"):
         pass
+
+
+def test_a_default_name_is_taken_when_it_is_chosen(home: Path) -> None:
+    with (
+        lock_run(["a.txt"], {}) as first,
+        lock_run(["a.txt"], {}) as second,
+        lock_run(["a.txt"], {}) as third,
+    ):
+        names = [run_lock.folder.path.name for run_lock in (first, second, third)]
+        assert names == ["a", "a-2", "a-3"]
+        second.take()
+        second.folder.metrics.write_text("begun")
+    assert [path.name for path in (home / "checkpoints").iterdir()] == ["a-2"]
+
+
+def test_a_folder_that_nothing_came_into_goes_again(home: Path) -> None:
+    with pytest.raises(KeyError), lock_run(["a.txt"], {}):
+        raise KeyError
+    assert list(home.iterdir()) == []
 
 
 def test_a_folder_in_use_is_refused_before_anything_is_read() -> None:

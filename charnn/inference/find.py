@@ -1,19 +1,19 @@
 """Which model serves when several could."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from charnn.bundled import bundled_model
-from charnn.errors import InputError, ModelFileError
+from charnn.errors import CharnnError, InputError
 from charnn.inference.infill import Filler, load_filler
 from charnn.inference.model import Model, load
 from charnn.storage.description import Description, describe
+from charnn.storage.run_folder import CHECKPOINTS, newest_first
 
 MODEL_VARIABLE = "CHARNN_MODEL"
-RUNS = Path("checkpoints")
 
 Loaded = TypeVar("Loaded")
 Load = Callable[[str | Path], Loaded]
@@ -51,28 +51,20 @@ def _found(path: str | None, load_one: Load[Loaded]) -> Found[Loaded]:
         return Found(load_one(path), "--model")
     if named := os.environ.get(MODEL_VARIABLE):
         return Found(load_one(named), f"from ${MODEL_VARIABLE}")
-    return _newest_run(load_one) or _shipped(load_one)
-
-
-def _newest_run(load_one: Load[Loaded]) -> Found[Loaded] | None:
     passed_over: list[str] = []
-    for candidate in _newest_first(RUNS.glob("*/model.safetensors")):
+    for run in newest_first():
         try:
-            return Found(load_one(candidate), f"the newest under {RUNS}", tuple(passed_over))
-        except ModelFileError as error:
+            return Found(load_one(run.model), f"the newest under {CHECKPOINTS}", tuple(passed_over))
+        except CharnnError as error:
             passed_over.append(str(error))
-    return None
+    return _shipped(load_one, tuple(passed_over))
 
 
-def _newest_first(paths: Iterator[Path]) -> list[Path]:
-    return sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path), reverse=True)
-
-
-def _shipped(load_one: Load[Loaded]) -> Found[Loaded]:
+def _shipped(load_one: Load[Loaded], passed_over: tuple[str, ...]) -> Found[Loaded]:
     path = bundled_model()
     if not path.exists():
         raise InputError(
-            f"no model: none to use under ./{RUNS} and none ships with this copy; "
+            f"no model: none to use under ./{CHECKPOINTS} and none ships with this copy; "
             "run `charnn train` or name one with --model"
         )
-    return Found(load_one(path), "ships with charnn")
+    return Found(load_one(path), "ships with charnn", passed_over)

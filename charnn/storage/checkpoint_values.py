@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from re import fullmatch
 from typing import Annotated, Any
 
-from charnn.config import TrainConfig
+from charnn.config import Budget, TrainConfig
 from charnn.data.vocab import Vocabulary
 from charnn.model.kinds import with_kind
+from charnn.settings import require_valid
 from charnn.storage.model_file import parse_model_config
 from charnn.storage.strict_json import Range, decode, parse_json
 from charnn.storage.train_state import TrainState
@@ -51,7 +52,7 @@ class CheckpointValues:
 
 def _check_together(values: CheckpointValues) -> None:
     """What no field says alone."""
-    parse_model_config(asdict(values.config.model))
+    check_config(values.config)
     size, expected = len(values.vocabulary), values.config.model.vocab_size
     if size != expected:
         raise ValueError(f"vocabulary has {size} characters: config.model.vocab_size is {expected}")
@@ -71,8 +72,16 @@ def _check_together(values: CheckpointValues) -> None:
 def decode_config(value: Any) -> TrainConfig:
     """A configuration that stands by itself, in metrics.jsonl. Raises ValueError that names field and bound."""
     config = decode(TrainConfig, _upgraded(value), "config")
-    parse_model_config(asdict(config.model))
+    check_config(config)
     return config
+
+
+def check_config(config: TrainConfig) -> None:
+    """Raise ValueError where no options give such a configuration."""
+    parse_model_config(asdict(config.model))
+    require_valid(config, "config")
+    if config.budget == Budget():
+        raise ValueError("config.budget has no bound: minutes, steps or epochs must be there")
 
 
 def _upgraded(config: Any) -> Any:

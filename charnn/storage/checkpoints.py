@@ -20,22 +20,32 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from torch import Tensor
 
-from charnn.errors import ModelFileError
+from charnn.config import TrainConfig
+from charnn.errors import CharnnError, InputError, ModelFileError
 from charnn.files import (
     explained,
-    open_regular,
-    remove_leftovers,
+    read_own_file,
+    require_own_folder,
     sync_folder,
     temporary_beside,
     write_synced,
 )
-from charnn.model.kinds import weight_shapes
+from charnn.model.kinds import kind_of, parameter_count, weight_shapes
+from charnn.storage.checkpoint_folders import (
+    MANIFEST,
+    TENSORS,
+    VALUES,
+    checkpoint_paths,
+    order,
+    remove_checkpoint,
+    remove_damaged,
+    remove_half_saved,
+    set_aside,
+)
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.strict_json import parse_json
 from charnn.storage.tensor_file import StoredTensor, safetensors_chunks
 
-TENSORS, VALUES, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
-_NAMES = r"\d{10,}-\d+"  # of the checkpoints' folders
 _DTYPES = {
     torch.float32: "F32",
     torch.bfloat16: "BF16",
@@ -46,6 +56,9 @@ _DTYPES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
+MAX_MANIFEST = 1 << 16  # bytes
+MAX_VALUES = 1 << 26  # all of Unicode as vocabulary takes a fifth
+MAX_REST = 1 << 24  # generators, counts and the header of the tensors
 NETWORK = "network."  # before the names of the network's weights
 
 
@@ -72,12 +85,13 @@ class Checkpoint:
         Raises DamagedCheckpointError naming it when it isn't whole; ModelFileError when it is, but says what
         no run of charnn's says: it may come from a stranger.
         """
-        contents = _whole_parts(path)
+        hashes = _manifest(path)
+        content = _part(path, VALUES, MAX_VALUES, hashes)
         try:
-            values = CheckpointValues.parse(contents[VALUES])
-            if values.step != _order(path)[0]:
+            values = CheckpointValues.parse(content)
+            if values.step != order(path)[0]:
                 raise ValueError(f"train_state.step is {values.step}: it must be the folder's number")
-            tensors = parse_tensors(contents[TENSORS])
+            tensors = parse_tensors(_part(path, TENSORS, _most_bytes(values.config), hashes))
             _check_weights(tensors, values)
         except (ValueError, SafetensorError) as error:
             raise unusable(path, error) from None
@@ -102,12 +116,13 @@ class CheckpointStore:
         """Store a checkpoint durably, then drop the oldest. Raises CharnnError; the ones before it then stand."""
         parts = {
             TENSORS: safetensors_chunks({name: _stored(tensor) for name, tensor in tensors.items()}),
-            VALUES: [values.to_bytes()],
+            VALUES: [_readable(values)],
         }
+        require_own_folder(self.folder)
         path = self._free_path(values.step)
         temporary = temporary_beside(path)
         with explained(path):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(exist_ok=True)  # the run's own folder is there, or was moved away
             sync_folder(self.folder.parent)
             try:
                 temporary.mkdir()
@@ -121,52 +136,68 @@ class CheckpointStore:
         return path
 
     def latest(self) -> tuple[Checkpoint | None, list[str]]:
-        """The newest whole checkpoint, by step, and a complaint for each newer one that is damaged."""
+        """The newest whole checkpoint, by step, and a complaint for each newer one that is damaged.
+
+        Raises CharnnError where one can't be read for another reason: it may be whole.
+        """
         complaints: list[str] = []
-        for path in reversed(self.paths()):
+        for path in reversed(checkpoint_paths(self.folder)):
             try:
                 return Checkpoint.load(path), complaints
             except DamagedCheckpointError as error:
                 complaints.append(str(error))
         return None, complaints
 
-    def paths(self) -> list[Path]:
-        """Every checkpoint's folder, whole or not, oldest first. Raises CharnnError when they can't be listed."""
-        if not self.folder.is_dir():
-            return []
-        with explained(self.folder, "read"):
-            return sorted(filter(_is_checkpoint, self.folder.iterdir()), key=_order)
+    def newest(self) -> tuple[Checkpoint | None, list[str]]:
+        """As `latest`; but raises ModelFileError where there are checkpoints and none is whole."""
+        checkpoint, complaints = self.latest()
+        if checkpoint is None and complaints:
+            raise ModelFileError(
+                f"no checkpoint in {self.folder} can be resumed; the model stays as it is, and --overwrite begins "
+                f"a new run in its place ({complaints[0]})"
+            )
+        return checkpoint, complaints
 
-    def remove_newer(self, checkpoint: Checkpoint | None) -> None:
-        """Remove what is newer than the one gone on from: damaged ones, or steps that will be taken again."""
-        remove_leftovers(self.folder, _NAMES)
-        for path in self.paths():
-            if checkpoint is None or _order(path) > _order(checkpoint.path):
-                _remove(path)
+    def set_aside_newer(self, checkpoint: Checkpoint) -> list[Path]:
+        """Rename those newer than the one gone on from, which are damaged. They are kept until the run ends."""
+        remove_half_saved(self.folder)
+        newer = [p for p in checkpoint_paths(self.folder) if order(p) > order(checkpoint.path)]
+        return [set_aside(path) for path in newer]
+
+    def remove_others(self, path: Path) -> None:
+        """Remove all but this checkpoint: those of a run whose place it takes."""
+        for other in checkpoint_paths(self.folder):
+            if other.name != path.name:
+                remove_checkpoint(other)
+        remove_damaged(self.folder)
+
+    def finished(self) -> None:
+        """Remove what was kept in case the run wouldn't end well."""
+        remove_damaged(self.folder)
 
     def _free_path(self, step: int) -> Path:
         """A name no checkpoint has: the same step may be saved again (before and after its evaluation, say)."""
-        revisions = [_order(p)[1] for p in self.paths() if _order(p)[0] == step]
+        revisions = [order(p)[1] for p in checkpoint_paths(self.folder) if order(p)[0] == step]
         return self.folder / f"{step:010d}-{max(revisions, default=-1) + 1}"
 
     def _rotate(self, newest: Path) -> None:
         """Keep `newest` and the whole ones before it; all that is older goes, half removed ones too."""
-        remove_leftovers(self.folder, _NAMES)
-        until = [p for p in self.paths() if _order(p) <= _order(newest)]
+        remove_half_saved(self.folder)
+        until = [p for p in checkpoint_paths(self.folder) if order(p) <= order(newest)]
         oldest_kept = [p for p in until if (p / MANIFEST).is_file()][-self.keep :][0]
         for path in until[: until.index(oldest_kept)]:
-            _remove(path)
+            remove_checkpoint(path)
 
 
-def _is_checkpoint(path: Path) -> bool:
-    step, _, revision = path.name.partition("-")
-    return step.isdecimal() and revision.isdecimal()
-
-
-def _order(path: Path) -> tuple[int, int]:
-    """(step, revision) of a checkpoint's folder: they are ordered by step, never by time."""
-    step, _, revision = path.name.partition("-")
-    return int(step), int(revision)
+def _readable(values: CheckpointValues) -> bytes:
+    """What `Checkpoint.load` will accept. Raises CharnnError where it would not."""
+    try:
+        content = values.to_bytes()
+    except ValueError as error:
+        raise CharnnError(f"the checkpoint of step {values.step} could not be read again: {error}") from None
+    if len(content) > MAX_VALUES:
+        raise CharnnError(f"{VALUES} would have {len(content):,} bytes, more than {MAX_VALUES:,} are read")
+    return content
 
 
 def _stored(tensor: Tensor) -> StoredTensor:
@@ -198,31 +229,45 @@ def _hashed(
         yield chunk
 
 
-def _remove(path: Path) -> None:
-    """Take the mark away first, so that a checkpoint half removed is not taken for whole."""
-    with explained(path, "remove"):
-        (path / MANIFEST).unlink(missing_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _content(path: Path) -> bytes:
-    with open_regular(path) as file:
-        return file.read()
-
-
-def _whole_parts(path: Path) -> dict[str, bytes]:
-    """Both parts, as the manifest says."""
+def _manifest(path: Path) -> Mapping[str, object]:
+    """The hash of each part, which marks a checkpoint as whole."""
     try:
-        manifest = parse_json(_content(path / MANIFEST))
-        contents = {name: _content(path / name) for name in (TENSORS, VALUES)}
-    except (OSError, ValueError) as error:
-        raise DamagedCheckpointError(f"the checkpoint {path} is not whole: {error}") from None
-    for name, content in contents.items():
-        if not isinstance(manifest, dict) or manifest.get(name) != sha256(content).hexdigest():
-            raise DamagedCheckpointError(
-                f"the checkpoint {path} is not whole: {name} differs from the manifest"
-            )
-    return contents
+        hashes = parse_json(_part(path, MANIFEST, MAX_MANIFEST))
+        if isinstance(hashes, dict):
+            return hashes
+        raise ValueError("it is no JSON object")
+    except ValueError as error:
+        raise _damaged(path, f"{MANIFEST}: {error}") from None
+
+
+def _part(path: Path, name: str, most: int, hashes: Mapping[str, object] | None = None) -> bytes:
+    """A file's content. Raises DamagedCheckpointError unless it has its hash and its size.
+
+    An error of the machine's is no damage: it is a CharnnError.
+    """
+    try:
+        with explained(path / name, "read"):
+            content = read_own_file(path / name, most)
+    except InputError as error:
+        raise _damaged(path, str(error)) from None
+    except CharnnError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise _damaged(path, f"{name} is missing") from None
+        raise
+    if hashes is not None and hashes.get(name) != sha256(content).hexdigest():
+        raise _damaged(path, f"{name} differs from {MANIFEST}")
+    return content
+
+
+def _damaged(path: Path, reason: str) -> DamagedCheckpointError:
+    return DamagedCheckpointError(f"the checkpoint {path} is not whole: {reason}")
+
+
+def _most_bytes(config: TrainConfig) -> int:
+    """What the tensors of such a run can take: weights, two moments, the states of all streams, and the rest."""
+    model = config.model
+    states = 2 * model.layers * config.optim.batch_size * model.hidden * kind_of(model).directions
+    return 16 * parameter_count(model) + 8 * states + MAX_REST
 
 
 def _check_weights(tensors: Mapping[str, Tensor], values: CheckpointValues) -> None:

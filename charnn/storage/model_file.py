@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 
 from charnn.config import ModelConfig, to_json
 from charnn.data.vocab import Vocabulary
-from charnn.errors import CharnnError, ModelFileError
-from charnn.files import open_regular, write_atomically
+from charnn.errors import CharnnError, InputError, ModelFileError
+from charnn.files import open_own_file, open_regular, write_atomically
 from charnn.model.kinds import weight_shapes, with_kind
 from charnn.model.shapes import inconsistency
 from charnn.settings import require_stored, settings_of
@@ -95,6 +95,17 @@ def read_model(path: Path) -> ModelFile:
     except OSError as error:
         kind = CharnnError if error.errno in MACHINE_FAULTS else ModelFileError
         raise kind(f"cannot read the model {path}: {error.strerror}") from None
+
+
+def is_model_file(path: Path) -> bool:
+    """Whether its header says that charnn wrote it, whatever else is wrong with it. Raises OSError."""
+    try:
+        with open_own_file(path) as file:
+            prefix = _read_prefix(file, os.fstat(file.fileno()).st_size)
+            _metadata(_object(_parsed(prefix[8:], "header"), "header"))
+    except (ValueError, InputError):
+        return False
+    return True
 
 
 def _read(file: BinaryIO, path: Path) -> ModelFile:

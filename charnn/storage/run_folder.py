@@ -8,22 +8,32 @@ checkpoints/NAME/resume/             the last few complete states
 import json
 import os
 import re
-import shutil
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 from charnn.config import TrainConfig
 from charnn.errors import InputError
-from charnn.files import explained, remove_leftovers, write_atomically
+from charnn.files import (
+    explained,
+    open_own_file,
+    remove_leftovers,
+    require_own_file,
+    require_own_folder,
+    write_atomically,
+)
+from charnn.storage.checkpoint_folders import checkpoint_paths, remove_all
 from charnn.storage.checkpoint_values import decode_config
-from charnn.storage.model_file import MODEL_FILE
+from charnn.storage.model_file import MODEL_FILE, is_model_file
 from charnn.storage.strict_json import parse_json
 
 CHECKPOINTS = Path("checkpoints")
 METRICS, RESUME = "metrics.jsonl", "resume"
+MAX_LINE = 1 << 25  # bytes; that of a start names every file of a corpus
 _WRITTEN = "|".join(map(re.escape, (MODEL_FILE, METRICS, "probe")))
 
 
@@ -45,37 +55,88 @@ class RunFolder:
 
     @property
     def holds_a_run(self) -> bool:
-        return any(p.exists() for p in (self.model, self.metrics, self.resume))
+        """Whether one of a run's names is taken there, by whatever it is."""
+        return any(os.path.lexists(p) for p in (self.model, self.metrics, self.resume))
+
+    def place(self) -> tuple[int, int] | None:
+        """What tells this folder from another that has its name later; None where there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def require_own(self) -> None:
+        """Raise InputError unless what has the names of a run's files is a run of charnn's."""
+        for file in (self.model, self.metrics):
+            require_own_file(file)
+        require_own_folder(self.resume)
+        if self.holds_a_run and not self._is_marked():
+            raise InputError(
+                f"{self.path} holds {self._names()} that charnn didn't write; choose another --out"
+            )
+
+    def _is_marked(self) -> bool:
+        """By any of the three: a kill may have come when only one was there; before that, nothing is in them."""
+        return bool(
+            checkpoint_paths(self.resume)
+            or MetricsLog(self.metrics).first("start")
+            or (self.model.exists() and is_model_file(self.model))
+            or not (_is_filled(self.model) or _is_filled(self.metrics) or _is_filled(self.resume))
+        )
+
+    def _names(self) -> str:
+        return ", ".join(p.name for p in (self.model, self.metrics, self.resume) if os.path.lexists(p))
 
     def clear(self) -> None:
-        """Remove the run in this folder, its states first."""
+        """Remove the run in this folder, its checkpoints first, and nothing else that lies there."""
         with explained(self.path, "clear"):
-            if self.resume.is_dir():
-                shutil.rmtree(self.resume)
-            self.metrics.unlink(missing_ok=True)
-            self.model.unlink(missing_ok=True)
+            remove_all(self.resume)
+            self.remove_results()
         self.remove_leftovers()
 
+    def remove_results(self) -> None:
+        """Remove metrics and model. Raises OSError."""
+        for file in (self.metrics, self.model):
+            require_own_file(file)
+            file.unlink(missing_ok=True)
+
     def remove_leftovers(self) -> None:
-        """Remove what a killed process left half written, the states' folder aside."""
+        """Remove what a killed process left half written, the checkpoints' folder aside."""
         remove_leftovers(self.path, _WRITTEN)
 
 
-def free_folder(name: str, root: Path = CHECKPOINTS) -> RunFolder:
-    """The first of `root`/NAME, NAME-2, NAME-3, … that holds no run."""
-    for number in count(1):
-        folder = RunFolder(root / (name if number == 1 else f"{name}-{number}"))
-        if not folder.holds_a_run:
-            return folder
-    raise AssertionError("unreachable")
+def _is_filled(path: Path) -> bool:
+    """Whether there is anything in a file or a folder. Raises OSError."""
+    if path.is_dir():
+        return any(path.iterdir())
+    return path.exists() and path.stat().st_size > 0
 
 
-def newest_folder(root: Path = CHECKPOINTS) -> RunFolder:
-    """The run under `root` whose metrics were written last. Raises InputError when there is none."""
-    runs = [RunFolder(p.parent) for p in root.glob(f"*/{METRICS}") if p.is_file()]
-    if not runs:
-        raise InputError(f"no run to resume under {root}/; name one with --out")
-    return max(runs, key=lambda run: run.metrics.stat().st_mtime_ns)
+def default_folders(name: str, root: Path = CHECKPOINTS) -> Iterator[RunFolder]:
+    """Those of `root`/NAME, NAME-2, NAME-3, … that hold no run."""
+    folders = (RunFolder(root / (name if number == 1 else f"{name}-{number}")) for number in count(1))
+    return (folder for folder in folders if not folder.holds_a_run)
+
+
+def newest_first(root: Path = CHECKPOINTS) -> list[RunFolder]:
+    """The runs under `root`, the one whose metrics or model were written last first; what vanishes is passed over."""
+    found = []
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for path in root.iterdir():
+            if (written := _last_written(RunFolder(path))) is not None:
+                found.append((written, path))
+    return [RunFolder(path) for _, path in sorted(found, reverse=True)]
+
+
+def _last_written(run: RunFolder) -> int | None:
+    """When, in nanoseconds; None where there is no run."""
+    times = []
+    for file in (run.metrics, run.model):
+        with suppress(OSError):
+            found = file.lstat()
+            times += [found.st_mtime_ns] if stat.S_ISREG(found.st_mode) else []
+    return max(times, default=None)
 
 
 def started_config(folder: RunFolder) -> TrainConfig:
@@ -94,7 +155,7 @@ class MetricsLog:
 
     def append(self, record: Mapping[str, Any]) -> None:
         line = json.dumps(record, allow_nan=False) + "\n"
-        with explained(self.path), self.path.open("ab") as file:
+        with explained(self.path), open_own_file(self.path, "ab") as file:
             file.write(line.encode())
             if record["event"] in ("save", "finish"):
                 file.flush()
@@ -106,7 +167,7 @@ class MetricsLog:
 
     def first(self, event: str) -> dict[str, Any] | None:
         """The first record of a kind, or None."""
-        return next(iter(self.all(event)), None)
+        return next((record for _, record in self._lines() if record.get("event") == event), None)
 
     def last(self, event: str) -> dict[str, Any] | None:
         """The last record of a kind, or None."""
@@ -117,19 +178,26 @@ class MetricsLog:
 
         That is everything up to its own `save` line, or, where a kill came before that line, everything up to `step`.
         """
-        lines = self._lines()
-        end = next((i + 1 for i, (_, record) in enumerate(lines) if _is_save_of(record, state)), None)
-        kept = lines[:end] if end else [x for x in lines if _is_within(x[1], step)]
-        write_atomically(self.path, [line for line, _ in kept])
+        end = next((i + 1 for i, (_, record) in enumerate(self._lines()) if _is_save_of(record, state)), None)
+        kept = islice(self._lines(), end) if end else (x for x in self._lines() if _is_within(x[1], step))
+        write_atomically(self.path, (line for line, _ in kept))
 
-    def _lines(self) -> list[tuple[bytes, dict[str, Any]]]:
-        """Every whole line and its record; what a kill or a fault left half-written is passed over."""
-        if not self.path.is_file():
-            return []
+    def _lines(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Every whole line and its record; what a kill or a fault left half-written is passed over.
+
+        Raises InputError for a line that is longer than any of ours, a sparse file say.
+        """
         with explained(self.path, "read"):
-            lines = self.path.read_bytes().splitlines(keepends=True)
-        records = [(line, _record(line)) for line in lines if line.endswith(b"\n")]
-        return [(line, record) for line, record in records if record is not None]
+            try:
+                file = open_own_file(self.path)
+            except FileNotFoundError:
+                return
+            with file:
+                while line := file.readline(MAX_LINE + 1):
+                    if len(line) > MAX_LINE:
+                        raise InputError(f"{self.path} has a line of more than {MAX_LINE:,} bytes; remove it")
+                    if line.endswith(b"\n") and (record := _record(line)) is not None:
+                        yield line, record
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -161,7 +161,7 @@ class Loop:
                 f"training diverged {rollbacks} times, last at step {diverged_at}; try a lower --lr or --clip"
             )
         self.trainer = self.host.new_trainer()
-        checkpoint, _ = self.store.latest()
+        checkpoint, _ = self.store.newest()
         if checkpoint is not None:
             restore(self.trainer, checkpoint)
         self.train_state.lr_scale, self.train_state.rollbacks = lr_scale * ROLLBACK_LR, rollbacks

@@ -13,7 +13,7 @@ from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
 from charnn.errors import InputError, ModelFileError
 from charnn.model.kinds import kind_options
-from charnn.settings import AUTOMATIC, require_valid, settings_of
+from charnn.settings import AUTOMATIC, settings_of
 from charnn.storage.checkpoints import Checkpoint, unusable
 from charnn.training.trainer import Trainer
 
@@ -95,13 +95,6 @@ def _require_same(name: str, given: Any, had: Any) -> None:
             f"{one.option} {given!r} would change this run, which was begun with {had!r}; "
             "leave it out, or start a new run with another --out"
         )
-
-
-def check_config(config: TrainConfig) -> None:
-    """Raise ValueError where no options give such a configuration."""
-    require_valid(config, "config")
-    if config.budget == Budget():
-        raise ValueError("config.budget has no bound: minutes, steps or epochs must be there")
 
 
 def check_fit(config: TrainConfig, corpus: Corpus) -> None:

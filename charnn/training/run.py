@@ -1,21 +1,22 @@
 """A run from its beginning, or a checkpoint, to the end of its budget; every event is stored and passed on."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
 from charnn.config import DisplayConfig, RunConfig
-from charnn.errors import InputError, InterruptedRunError
-from charnn.files import require_room
+from charnn.errors import CharnnError, InputError, InterruptedRunError
+from charnn.files import explained, require_room
 from charnn.model.kinds import KindTraits, kind_of
 from charnn.settings import configured
 from charnn.storage.checkpoints import Checkpoint, CheckpointStore
-from charnn.storage.run_folder import MetricsLog
+from charnn.storage.run_folder import MetricsLog, RunFolder
 from charnn.storage.train_state import TrainState
 from charnn.training.context import RunContext, TrainRequest
 from charnn.training.decisions import Decisions
 from charnn.training.device import memory_advice
-from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary
+from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary, Saved
 from charnn.training.interval import Interval
 from charnn.training.loop import Loop
 from charnn.training.planner import Planner
@@ -34,8 +35,8 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
     store = CheckpointStore(run_lock.folder.resume, kept.keep)
     save, sample = Interval.parse(kept.save_every), Interval.parse(display.sample_every)
     if request.options.get("resume"):
-        checkpoint, complaints = store.latest()
-        yield from (Notice(complaint) for complaint in complaints)
+        checkpoint, complaints = store.newest()
+        yield from (Notice(f"{complaint}; the one before it is used") for complaint in complaints)
         context = resumed_context(request, run_lock.folder, checkpoint)
     else:
         checkpoint, context = None, new_context(request, run_lock.folder)
@@ -50,9 +51,7 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
         return
     run_lock.take()
     with memory_advice(context.config.device):
-        yield from _stored(
-            _trained(context, store, checkpoint, save, sample), MetricsLog(run_lock.folder.metrics)
-        )
+        yield from _stored(_trained(context, store, checkpoint, save, sample), run_lock.folder)
 
 
 def _no_samples(request: TrainRequest, kind: KindTraits) -> Interval:
@@ -62,9 +61,18 @@ def _no_samples(request: TrainRequest, kind: KindTraits) -> Interval:
     return Interval()
 
 
-def _stored(events: Iterator[Event], metrics: MetricsLog) -> Iterator[Event]:
-    """Append each event that has a line to metrics.jsonl; a checkpoint taken up again takes the metrics with it."""
+def _stored(events: Iterator[Event], folder: RunFolder) -> Iterator[Event]:
+    """Append each event that has a line to metrics.jsonl; a checkpoint taken up again takes the metrics with it.
+
+    Raises CharnnError when the run's folder is moved away meanwhile.
+    """
+    metrics, place = MetricsLog(folder.metrics), folder.place()
     for event in events:
+        if folder.place() != place:
+            raise CharnnError(
+                f"{folder.path} was moved or removed while it was trained in: the run stops at its last save; "
+                "to go on, name where it lies now: charnn train --resume --out FOLDER"
+            )
         if isinstance(event, Resumed):
             metrics.cut_back(event.step, Path(event.path).name)
         if event.kind:
@@ -89,10 +97,10 @@ def _trained(
     )
     require_room(context.folder.path, _room_needed(trainer, store.keep))
     if checkpoint is None:
-        context.folder.clear()
-        yield context.started_event()
+        yield from _begun(context, store, trainer)
     else:
-        store.remove_newer(checkpoint)
+        asides = store.set_aside_newer(checkpoint)
+        yield from (Notice(f"it is kept as {aside} until the run ends") for aside in asides)
         restore(trainer, checkpoint)
         checkpoint.tensors.clear()  # they are in the trainer now; a second copy would stay for the whole run
         what = resumption(checkpoint, context.config.budget)
@@ -106,9 +114,27 @@ def _trained(
     loop = Loop(trainer, decisions, store, context)
     try:
         yield from loop.events()
+        store.finished()
     except InterruptedRunError as error:
         command = f"charnn train --resume --out {quote(str(context.folder.path))}"
         raise InterruptedRunError(f"interrupted; to go on: {command}", error.signal_number) from None
+
+
+def _begun(context: RunContext, store: CheckpointStore, trainer: Trainer) -> Iterator[Event]:
+    """A new run. What stands in its folder goes once its own first checkpoint is there."""
+    folder = context.folder
+    if not folder.holds_a_run:
+        yield context.started_event()
+        return
+    folder.require_own()
+    start = time.monotonic()
+    path = store.save(trainer.tensors(), context.checkpoint_values(trainer.train_state))
+    store.remove_others(path)
+    with explained(folder.path, "clear"):
+        folder.remove_results()
+    context.write_model(trainer)
+    yield context.started_event()
+    yield Saved(trainer.train_state.step, str(path), time.monotonic() - start)
 
 
 def _extended(trainer: Trainer, decisions: Decisions) -> Iterator[Event]:

@@ -3,14 +3,22 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from charnn.bundled import bundled_corpus
 from charnn.config import TRAIN_SETTINGS, TrainOptions
 from charnn.errors import InputError
-from charnn.files import folder_lock, make_writable_folder
-from charnn.storage.run_folder import RunFolder, free_folder, newest_folder
+from charnn.files import (
+    LOCK,
+    explained,
+    folder_lock,
+    make_folder,
+    make_writable_folder,
+    require_own_file,
+    require_own_folder,
+)
+from charnn.storage.run_folder import CHECKPOINTS, RunFolder, default_folders, newest_first
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
@@ -46,16 +54,27 @@ def choose_folder(sources: Sequence[str], options: TrainOptions) -> RunFolder:
     """The run's folder, as the options say. Raises InputError when it is occupied or missing."""
     out = options.get("out")
     if options.get("resume"):
-        folder = RunFolder(Path(out)) if out else newest_folder()
-        if not (folder.metrics.is_file() or folder.resume.is_dir()):
-            raise InputError(f"{folder.path} holds no run to resume; leave --resume out to start one")
-        return folder
+        return _resumable_folder(out)
     if out is None:
-        return free_folder(run_name(sources))
+        return next(default_folders(run_name(sources)))
     folder = RunFolder(Path(out))
     if folder.path.exists() and not folder.path.is_dir():
         raise InputError(f"{folder.path} is not a folder; choose another --out")
     _refuse_occupied(folder, options)
+    return folder
+
+
+def _resumable_folder(out: str | None) -> RunFolder:
+    if out is None:
+        runs = newest_first()
+        if not runs:
+            raise InputError(f"no run to resume under {CHECKPOINTS}/; name one with --out")
+        return runs[0]
+    folder = RunFolder(Path(out))
+    require_own_file(folder.metrics)
+    require_own_folder(folder.resume)
+    if not (folder.metrics.exists() or folder.resume.exists()):
+        raise InputError(f"{folder.path} holds no run to resume; leave --resume out to start one")
     return folder
 
 
@@ -70,31 +89,70 @@ class RunLock:
 
     def take(self) -> None:
         """Make the folder, prove it writable, lock it, clean it up. Raises CharnnError or InputError."""
+        make_writable_folder(self.folder.path)
         if not self._is_locked:
-            make_writable_folder(self.folder.path)
             self.lock()
             _refuse_occupied(self.folder, self._options)
-        else:
-            make_writable_folder(self.folder.path)
         self.folder.remove_leftovers()
 
     def lock(self) -> None:
         self._stack.enter_context(folder_lock(self.folder.path))
         self._is_locked = True
 
+    def try_lock(self) -> bool:
+        """Make the folder and lock it, unless another run holds it or has begun in it."""
+        with explained(self.folder.path, "create"):
+            make_folder(self.folder.path)
+        try:
+            self.lock()
+        except InputError:
+            return False
+        return not self.folder.holds_a_run
+
 
 @contextmanager
-def lock_run(sources: Sequence[str], options: TrainOptions) -> Iterator[RunLock]:
-    """The run's folder, locked at once when something is there already, else when it is taken."""
+def lock_run(sources: Sequence[str], options: TrainOptions, *, dry_run: bool = False) -> Iterator[RunLock]:
+    """The run's folder, locked: at once when it has its default name or something is there, else when it is taken.
+
+    A folder that was made for its name goes again when nothing came into it. A dry run makes and locks nothing new.
+    """
     with ExitStack() as stack:
+        if not (dry_run or options.get("resume") or options.get("out")):
+            yield _default_folder(run_name(sources), options, stack)
+            return
         run_lock = RunLock(choose_folder(sources, options), options, stack)
-        if run_lock.folder.holds_a_run or (run_lock.folder.path / ".lock").exists():
+        if run_lock.folder.holds_a_run or (run_lock.folder.path / LOCK).exists():
             run_lock.lock()
         yield run_lock
 
 
+def _default_folder(name: str, options: TrainOptions, stack: ExitStack) -> RunLock:
+    """The first free one, taken: of runs that start at once, each gets its own."""
+    for folder in default_folders(name):
+        own = ExitStack()
+        run_lock = RunLock(folder, options, own)
+        if run_lock.try_lock():
+            stack.enter_context(own)
+            stack.callback(_remove_empty, folder)  # while it is locked
+            return run_lock
+        own.close()
+    raise AssertionError("unreachable")
+
+
+def _remove_empty(folder: RunFolder) -> None:
+    """Remove a folder in which nothing but a lock's file is left."""
+    with suppress(OSError):
+        if [path.name for path in folder.path.iterdir()] == [LOCK]:
+            (folder.path / LOCK).unlink()
+        folder.path.rmdir()
+        folder.path.parent.rmdir()
+
+
 def _refuse_occupied(folder: RunFolder, options: TrainOptions) -> None:
-    if folder.holds_a_run and not (options.get("resume") or options.get("overwrite")):
+    if not folder.holds_a_run or options.get("resume"):
+        return
+    if not options.get("overwrite"):
         raise InputError(
             f"{folder.path} already holds a run; add --resume or --overwrite, or choose another --out"
         )
+    folder.require_own()

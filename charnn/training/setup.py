@@ -22,7 +22,7 @@ from charnn.training import device as devices
 from charnn.training.context import RunContext, TrainRequest, versions
 from charnn.training.planner import Clock
 from charnn.training.recipe import RecipeInputs, choose, choose_budget
-from charnn.training.resume import check_config, check_fit, continued_config, refused, refused_start
+from charnn.training.resume import check_fit, continued_config, refused, refused_start
 from charnn.training.run_lock import absolute_sources
 from charnn.training.throughput import fastest_execution
 from charnn.training.warm_start import adapted_weights, with_architecture
@@ -48,8 +48,6 @@ def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkp
     if checkpoint is None:
         return _restarted_context(request, folder)
     values = checkpoint.values
-    with refused(checkpoint):
-        check_config(values.config)
     config = _on_this_machine(continued_config(values.config, _sources(request), request.options))
     base, sha256 = values.vocabulary, values.corpus_sha256
     corpus = open_corpus(config.data, base=base, sha256=sha256, progress=request.on_read)
@@ -65,7 +63,6 @@ def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkp
 def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
     with refused_start(folder.path):
         stored = started_config(folder)
-        check_config(stored)
     config = _on_this_machine(continued_config(stored, _sources(request), request.options))
     opened = _Opened(config.data, _base_model(config.init_from), request)
     with refused_start(folder.path):

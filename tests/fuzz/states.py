@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 from charnn.errors import InterruptedRunError
 from charnn.library import train_events
-from charnn.storage.checkpoints import MANIFEST, TENSORS, VALUES
+from charnn.storage.checkpoint_folders import MANIFEST, TENSORS, VALUES
 
 from .campaign import ACCEPTED, Target
 from .mutate import json_bytes, mutated_bytes, mutated_json

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from charnn.config import ModelConfig
-from charnn.errors import CharnnError, ModelFileError
+from charnn.data.vocab import Vocabulary
+from charnn.errors import CharnnError, InputError, ModelFileError
 from charnn.storage import model_file
 from charnn.storage.model_file import ModelFile, read_model, write_model
 
@@ -323,3 +324,30 @@ def test_what_half_precision_cannot_hold_is_stored_whole(tmp_path):
     weights = {**stored.weights, "output.bias": np.full(9, 1e5, np.float32)}
     path = written(tmp_path, replace(stored, weights=weights))
     np.testing.assert_array_equal(read_model(path).weights["output.bias"], weights["output.bias"])
+
+
+# What is written can be read
+
+
+def test_weights_that_could_not_be_read_again_are_never_written(tmp_path):
+    stored = random_model(ModelConfig(vocab_size=9, hidden=8))
+    for bad in (2e6, np.inf, np.nan):
+        weights = {**stored.weights, "output.bias": np.full(9, bad, np.float32)}
+        with pytest.raises(CharnnError, match=r"output\.bias has values that are not finite, or beyond"):
+            written(tmp_path, replace(stored, weights=weights))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_header_that_could_not_be_read_again_is_never_written(tmp_path):
+    many = "".join(map(chr, range(0x10000, 0x10000 + 300_000)))
+    config = ModelConfig(vocab_size=len(many), hidden=1)
+    stored = random_model(config)
+    with pytest.raises(InputError, match=r"300,000 different characters are too many; .*--max-vocab"):
+        written(tmp_path, replace(stored, vocabulary=Vocabulary(many)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_vocabulary_of_150_000_characters_is_written_and_read(tmp_path):
+    many = "".join(map(chr, [*range(0xD800), *range(0xE000, 0xE000 + 150_000 - 0xD800)]))
+    stored = replace(random_model(ModelConfig(vocab_size=150_000, hidden=1)), vocabulary=Vocabulary(many))
+    assert read_model(written(tmp_path, stored)).vocabulary.characters == many

@@ -63,7 +63,6 @@ OTHER = {
     "errors": "strict",
     "max_vocab": 64,
     "val_fraction": 0.0,
-    "val": "w.txt",
     "cell": "lstm",
     "nonlinearity": "tanh",
     "layers": 1,
@@ -93,10 +92,17 @@ def test_old_values_are_accepted(name, value):
     assert continued_config(CONFIG, (), {"resume": True, name: value}) == CONFIG
 
 
-def test_the_same_corpus_is_accepted_and_another_refused():
+def test_another_place_of_the_text_is_accepted_for_its_hash_decides():
     assert continued_config(CONFIG, CONFIG.data.sources, {}) == CONFIG
-    with pytest.raises(InputError, match=r"trained on /texts/a\.txt, -"):
-        continued_config(CONFIG, ("/texts/b.txt",), {})
+    elsewhere = continued_config(CONFIG, ("/texts/b.txt",), {"val": "w.txt"})
+    assert (elsewhere.data.sources, elsewhere.data.val) == (("/texts/b.txt",), "w.txt")
+    assert replace(elsewhere, data=CONFIG.data) == CONFIG
+
+
+def test_validation_text_is_given_to_no_run_that_had_none():
+    without = replace(CONFIG, data=replace(CONFIG.data, val=None))
+    with pytest.raises(InputError, match="--val"):
+        continued_config(without, (), {"val": "w.txt"})
 
 
 @pytest.mark.parametrize(("name", "value"), OTHER.items())
@@ -395,3 +401,9 @@ def test_a_run_moved_while_it_trains_says_so_and_stops(tmp_path):
                 out.rename(tmp_path / "moved")
     assert not out.exists()
     assert run(None, tmp_path / "moved", resume=True, steps=50)[-1].reason == "steps"
+
+
+def test_thousands_of_threads_are_not_started_because_a_file_says_so(interrupted, tmp_path):
+    out = forged(interrupted[0], tmp_path, lambda v: {"config": v["config"] | {"threads": 4096}})
+    assert run(None, out, resume=True)[-1].reason == "steps"
+    assert torch.get_num_threads() < 4096

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from charnn.data.cache import CacheEntry
 
 
+LONGEST_NAMES = 300  # characters of a line
+
+
 def cache(
     clear: Annotated[
         bool, typer.Option("--clear", help="Remove every encoded corpus; nothing else is lost.")
@@ -39,10 +42,11 @@ def cache(
 
 
 def _show(entries: Sequence["CacheEntry"]) -> None:
-    from charnn.cli.terminal import escape_line
+    from charnn.cli.terminal import short_line
 
     print(f"{'MB':>9}  {'characters':>14}  {'distinct':>8}  {'encoded':<16}  {'SHA-256':<12}  corpus")
     for entry in entries:
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.made))
         numbers = f"{entry.size / 1e6:>9,.1f}  {entry.chars:>14,}  {entry.distinct:>8,}"
-        print(f"{numbers}  {made}  {entry.sha256[:12]}  {escape_line(' '.join(entry.names))}")
+        names = short_line(" ".join(entry.names), LONGEST_NAMES)
+        print(f"{numbers}  {made}  {entry.sha256[:12]}  {names}")

@@ -26,7 +26,7 @@ def info(model: ModelPath = None, as_json: Json = False) -> None:
     """
     from charnn.cli.announce import announced_description
     from charnn.cli.info_view import lines_of, value_of
-    from charnn.cli.terminal import escape_line, json_line
+    from charnn.cli.terminal import json_line, short_line
     from charnn.storage.description import describe
 
     described = announced_description() if model is None else describe(model)
@@ -34,4 +34,4 @@ def info(model: ModelPath = None, as_json: Json = False) -> None:
         print(json_line(value_of(described)))
     else:
         for line in lines_of(described):
-            print(escape_line(line))
+            print(short_line(line))

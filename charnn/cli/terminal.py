@@ -9,6 +9,7 @@ from typing import Any, TextIO, cast
 
 from charnn.errors import CharnnError
 
+LONGEST_LINE = 500  # characters of what is said about a model or a run
 _TAB_AND_NEWLINE = (0x09, 0x0A)
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))  # C0 with ESC and NUL, DEL, C1
 _REORDERING = (
@@ -30,6 +31,15 @@ def escape(text: str) -> str:
 def escape_line(text: str) -> str:
     """As `escape`, and on one line; a file name's bytes that aren't UTF-8 are escaped too."""
     return text.translate(_LINE_ESCAPES).encode("utf-8", "backslashreplace").decode()
+
+
+def short_line(text: str, longest: int = LONGEST_LINE) -> str:
+    """Text as one escaped line of at most so many characters; a longer one ends in how long it was."""
+    line = escape_line(text)
+    if len(line) <= longest:
+        return line
+    end = f"… ({len(text):,} characters)"
+    return line[: longest - len(end)] + end
 
 
 def json_line(value: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from charnn.cli.terminal import colours_in, escape, escape_line, note
+from charnn.cli.terminal import colours_in, escape, escape_line, note, short_line
 from charnn.training.events import (
     Evaluated,
     Event,
@@ -209,7 +209,7 @@ class Bar(Lines):
     def _table(self, event: RunSummary) -> None:
         table = Table(show_header=False, box=None)
         for name, value in event.rows:
-            table.add_row(Text(name, style="bold"), Text(escape_line(value)))
+            table.add_row(Text(name, style="bold"), Text(short_line(value)))
         self._console.print(table)
 
     def _sample(self, event: Sampled) -> None:

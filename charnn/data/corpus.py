@@ -73,6 +73,23 @@ def open_corpus(
             f"the corpus has changed since the run began (SHA-256 {sha256[:12]}… then, {found[:12]}… now); "
             "bring the old text back, or start a new run"
         )
+    return _assembled(texts, data, base)
+
+
+def open_cached_corpus(data: DataConfig, *, base: Vocabulary | None, sha256: str) -> Corpus | None:
+    """The corpus with this hash from the cache, whatever its sources hold now; None where it isn't there whole.
+
+    Raises CorpusError when it is too short, as `open_corpus` does.
+    """
+    texts = [open_encoded(part) for part in sha256.split("+")]
+    whole = [text for text in texts if text is not None]
+    if len(whole) != len(texts) or len(texts) != (1 if data.val is None else 2):
+        return None
+    return _assembled(whole, data, base)
+
+
+def _assembled(texts: Sequence[EncodedText], data: DataConfig, base: Vocabulary | None) -> Corpus:
+    """The corpus that these texts are."""
     counts = _counts(texts)
     documents = _documents(texts)
     is_collection = documents.kind != "none"
@@ -90,7 +107,7 @@ def open_corpus(
         train,
         val[0] if val else None,
         chars=sum(counts.values()),
-        sha256=found,
+        sha256="+".join(text.sha256 for text in texts),
         replaced=sum(text.replaced for text in texts),
         unknown=sum(count for character, count in counts.items() if character not in vocabulary),
         documents=documents,

@@ -21,13 +21,22 @@ from charnn.files import open_own_file, open_regular, write_atomically
 from charnn.model.kinds import weight_shapes, with_kind
 from charnn.model.shapes import inconsistency
 from charnn.settings import require_stored, settings_of
-from charnn.storage.model_tensors import Floats, Weights, dense, is_quantized, read_tensors, stored_tensors
+from charnn.storage.model_tensors import (
+    Floats,
+    Weights,
+    dense,
+    is_quantized,
+    read_tensors,
+    require_sane,
+    stored_tensors,
+)
 from charnn.storage.strict_json import parse_json
 from charnn.storage.tensor_file import safetensors_chunks
 
 FORMATS = (1, 2)  # 2: with 8-bit rows
 MODEL_FILE = "model.safetensors"
 MAX_HEADER = 1 << 20  # bytes; all characters that Unicode has assigned take two thirds of it
+ROOM_OF_A_TENSOR = 512  # bytes of the header: its names, shapes and places
 MACHINE_FAULTS = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
@@ -64,8 +73,29 @@ def model_path(path: Path) -> Path:
 def write_model(path: Path, model: ModelFile) -> None:
     """Write a model file atomically; a large one in half precision and 8-bit rows: its loss moves by under 0.001.
 
-    Raises CharnnError naming the path and the cause.
+    Raises CharnnError naming the path and the cause; InputError, ModelFileError for what could not be read again.
     """
+    check_readable(model)
+    try:
+        require_sane(model.weights)
+    except ValueError as error:
+        raise CharnnError(f"cannot write {path}: {error}; try a lower --lr") from None
+    write_atomically(path, safetensors_chunks(stored_tensors(model.weights), {"charnn": _metadata_text(model)}))
+
+
+def check_readable(model: ModelFile, room: int = 0) -> None:
+    """Raise InputError unless `read_model` accepts such a header, be it `room` bytes longer."""
+    metadata = json.dumps(_metadata_text(model), ensure_ascii=False)
+    if (length := len(metadata.encode()) + ROOM_OF_A_TENSOR * len(model.weights) + room) > MAX_HEADER:
+        raise InputError(
+            f"the model file's header would have {length:,} bytes, more than the {MAX_HEADER:,} that are read: "
+            f"{len(model.vocabulary):,} different characters are too many; keep fewer with --max-vocab"
+        )
+    parse_model_config(to_json(model.config))
+
+
+def _metadata_text(model: ModelFile) -> str:
+    """What charnn says about the tensors, as JSON."""
     metadata = {
         "format": FORMATS[any(is_quantized(*weight) for weight in model.weights.items())],
         "config": to_json(model.config),
@@ -77,8 +107,7 @@ def write_model(path: Path, model: ModelFile) -> None:
         "provenance": model.provenance,
     }
     text = json.dumps(metadata, ensure_ascii=False)
-    text = text.encode("utf-8", "backslashreplace").decode()  # a file name's odd bytes; JSON reads them back
-    write_atomically(path, safetensors_chunks(stored_tensors(model.weights), {"charnn": text}))
+    return text.encode("utf-8", "backslashreplace").decode()  # a file name's odd bytes; JSON reads them back
 
 
 def read_model(path: Path) -> ModelFile:

@@ -162,8 +162,7 @@ def _require_tensor(name: str, place: _Place, dtype: str, shape: tuple[int, ...]
 def _floats(file: BinaryIO, name: str, place: _Place) -> Floats:
     """An array of sane size: float32, but a table that is read as it lies may be float16."""
     stored = _array(file, place)
-    if not _is_sane(stored):
-        raise ValueError(f"its tensor {name} has values that are not finite, or beyond ±{MAX_WEIGHT:g}")
+    require_sane({name: stored})
     return stored if name.endswith(TABLE) else stored.astype(np.float32, copy=False)
 
 
@@ -210,6 +209,13 @@ class _Reader:
                 f"{self._path} was cut short while it was in use: bring it back, load it again"
             )
         return content
+
+
+def require_sane(weights: Weights) -> None:
+    """Raise ValueError for a number that is not finite, or larger than any that works; tables that were read are."""
+    for name, weight in weights.items():
+        if not isinstance(weight, QuantizedTable) and not _is_sane(weight):
+            raise ValueError(f"its tensor {name} has values that are not finite, or beyond ±{MAX_WEIGHT:g}")
 
 
 def _is_sane(stored: Floats) -> bool:

@@ -19,6 +19,7 @@ ReadBytes = Callable[[int, int], bytes]
 
 LARGEST = 127
 SMALLEST = np.finfo(np.float32).tiny
+QUANTIZED_ROWS = 1 << 14  # at a time
 BLOCK_ROWS = 256  # read from a file at a time
 
 
@@ -32,12 +33,20 @@ class QuantizedRows:
 
 
 def quantize(table: NDArray[np.floating[Any]]) -> QuantizedRows:
-    """The rows of a table (R, W) that aren't all zeros, and the first, each to within half of its scale."""
+    """The rows of a table (R, W) that aren't all zeros, and the first, each to within half of its scale.
+
+    Some rows at a time: the table may be most of a run's memory, and no second one is made.
+    """
     there: NDArray[np.bool_] = np.asarray(table.any(axis=1))
     there[0] = True  # so that there is a row to take
-    rows = table[there].astype(np.float32)
-    scales = np.abs(rows).max(axis=1) / np.float32(LARGEST)
-    values = np.rint(rows / np.maximum(scales, SMALLEST)[:, None]).astype(np.int8)
+    ids = np.flatnonzero(there)
+    values = np.empty((len(ids), table.shape[1]), np.int8)
+    scales = np.empty(len(ids), np.float32)
+    for start in range(0, len(ids), QUANTIZED_ROWS):
+        part = slice(start, start + QUANTIZED_ROWS)
+        rows = table[ids[part]].astype(np.float32, copy=False)
+        scales[part] = np.abs(rows).max(axis=1) / np.float32(LARGEST)
+        values[part] = np.rint(rows / np.maximum(scales[part], SMALLEST)[:, None])
     return QuantizedRows(values, scales, np.packbits(there, bitorder="little"))
 
 

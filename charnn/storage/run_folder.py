@@ -155,8 +155,13 @@ class MetricsLog:
 
     def append(self, record: Mapping[str, Any]) -> None:
         line = json.dumps(record, allow_nan=False) + "\n"
+        content = line.encode()
+        if len(content) > MAX_LINE:
+            raise InputError(
+                f"{self.path} can't hold a line of {len(content):,} bytes: give fewer, larger files"
+            )
         with explained(self.path), open_own_file(self.path, "ab") as file:
-            file.write(line.encode())
+            file.write(content)
             if record["event"] in ("save", "finish"):
                 file.flush()
                 os.fsync(file.fileno())

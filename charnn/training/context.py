@@ -24,6 +24,8 @@ from charnn.training.task import task_for
 from charnn.training.trainer import Trainer
 from charnn.version import __version__
 
+FEW = 3  # sources that are named
+LONGEST_NAME = 80  # characters
 Section = TypeVar("Section", TrainConfig, DataConfig)
 LIVE_SAMPLE = SampleConfig(length=200, temperature=0.8)
 
@@ -86,7 +88,7 @@ class RunContext:
     def started_event(self) -> Started:
         return Started(
             version=__version__,
-            corpus=", ".join(self.config.data.sources),
+            corpus=few_names(self.config.data.sources),
             chars=self.corpus.chars,
             vocab_size=len(self.corpus.vocabulary),
             parameters=parameter_count(self.config.model),
@@ -103,7 +105,8 @@ class RunContext:
             "charnn": __version__,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "corpus": {
-                "name": ", ".join(without_paths(self.config).data.sources),
+                "name": few_names(without_paths(self.config).data.sources),
+                "files": len(self.config.data.sources),
                 "sha256": self.corpus.sha256,
                 "chars": self.corpus.chars,
             },
@@ -113,9 +116,25 @@ class RunContext:
                 "chars": train_state.chars,
                 "seconds": round(self.clock.seconds(), 1),
                 "val_nats_per_char": train_state.best,
-                "config": to_json(without_paths(self.config)),
+                "config": to_json(_with_few_sources(without_paths(self.config))),
             },
         }
+
+
+def few_names(sources: Sequence[str]) -> str:
+    """The first few, on a line of at most 300 characters, and how many more there are."""
+    names = ", ".join(_short(source) for source in sources[:FEW])
+    return names if len(sources) <= FEW else f"{names} and {len(sources) - FEW:,} more"
+
+
+def _short(name: str) -> str:
+    """A long name without its middle."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 :]}"
+
+
+def _with_few_sources(config: TrainConfig) -> TrainConfig:
+    """The same, only the first few sources named: a model file has a bound."""
+    return replace(config, data=replace(config.data, sources=tuple(map(_short, config.data.sources[:FEW]))))
 
 
 def without_paths(config: TrainConfig) -> TrainConfig:

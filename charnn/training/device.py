@@ -1,5 +1,6 @@
 """Where and how a network is trained: device, precision, threads, seeds."""
 
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from charnn.config import Precision
 from charnn.errors import CharnnError, InputError
+
+MANY_THREADS = 64  # no machine has trouble with so many
 
 
 def choose_device(requested: str, *, cuda_count: int, has_mps: bool) -> str:
@@ -103,6 +106,12 @@ def _can_start(count: int) -> bool:
         for thread in started:
             thread.join()
     return True
+
+
+def sane_threads(stored: int | None) -> int | None:
+    """What a run from elsewhere asks for, unless that is far beyond this machine's: threads take memory each."""
+    most = max(MANY_THREADS, 4 * (os.cpu_count() or 1))
+    return stored if stored is None or stored <= most else None
 
 
 def seed_everything(seed: int) -> None:

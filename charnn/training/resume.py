@@ -43,12 +43,13 @@ def resumption(checkpoint: Checkpoint | None, budget: Budget) -> Resumption:
 def continued_config(config: TrainConfig, sources: tuple[str, ...], options: TrainOptions) -> TrainConfig:
     """The run's configuration with a larger budget, if one is given.
 
-    What a setting's `on_resume` says decides. Raises InputError naming what would change the run.
+    What a setting's `on_resume` says decides; another place of the same text is none of it. Raises InputError naming
+    what would change the run.
     """
-    if sources and sources != config.data.sources:
-        raise InputError(
-            f"this run was trained on {', '.join(config.data.sources)}; leave CORPUS out to go on with it"
-        )
+    data = replace(config.data, sources=sources or config.data.sources)
+    if "val" in options and data.val is not None:
+        data = replace(data, val=options["val"])
+    config = replace(config, data=data)
     for name, given in options.items():
         if TRAIN_SETTINGS[name].on_resume == "fixed":
             _require_same(name, given, value_of(config, name))

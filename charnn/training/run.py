@@ -11,6 +11,7 @@ from charnn.files import explained, require_room
 from charnn.model.kinds import KindTraits, kind_of
 from charnn.settings import configured
 from charnn.storage.checkpoints import Checkpoint, CheckpointStore
+from charnn.storage.model_file import check_readable
 from charnn.storage.run_folder import MetricsLog, RunFolder
 from charnn.storage.train_state import TrainState
 from charnn.training.context import RunContext, TrainRequest
@@ -26,6 +27,7 @@ from charnn.training.setup import new_context, resumed_context
 from charnn.training.summary import summarise
 from charnn.training.trainer import Trainer
 
+ROOM_FOR_PROVENANCE = 1 << 12  # bytes that a model file's header may grow by in training
 SAVE_RATE = 130e6  # bytes a second hashed, written and synced, until measured
 
 
@@ -96,6 +98,7 @@ def _trained(
         save_sparingly="save_every" not in context.request.options,
     )
     require_room(context.folder.path, _room_needed(trainer, store.keep))
+    check_readable(context.model_file(trainer), ROOM_FOR_PROVENANCE)
     if checkpoint is None:
         yield from _begun(context, store, trainer)
     else:

@@ -23,6 +23,7 @@ from charnn.training.context import RunContext, TrainRequest, versions
 from charnn.training.planner import Clock
 from charnn.training.recipe import RecipeInputs, choose, choose_budget
 from charnn.training.resume import check_fit, continued_config, refused, refused_start
+from charnn.training.resumed_corpus import resumed_corpus
 from charnn.training.run_lock import absolute_sources
 from charnn.training.throughput import fastest_execution
 from charnn.training.warm_start import adapted_weights, with_architecture
@@ -48,21 +49,32 @@ def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkp
     if checkpoint is None:
         return _restarted_context(request, folder)
     values = checkpoint.values
-    config = _on_this_machine(continued_config(values.config, _sources(request), request.options))
-    base, sha256 = values.vocabulary, values.corpus_sha256
-    corpus = open_corpus(config.data, base=base, sha256=sha256, progress=request.on_read)
+    stored = replace(values.config, threads=devices.sane_threads(values.config.threads))
+    config = _on_this_machine(continued_config(stored, _sources(request), request.options))
+    corpus, data, notices = resumed_corpus(
+        config.data,
+        stored.data,
+        folder.path,
+        values.vocabulary,
+        values.corpus_sha256,
+        request.on_read,
+    )
+    config = replace(config, data=data)
     with refused(checkpoint):
         check_fit(config, corpus)
     clock = Clock(request.started, values.seconds)
     deadline = values.deadline
     if deadline is not None:
         deadline += 60 * ((config.budget.minutes or 0) - (values.config.budget.minutes or 0))
-    return RunContext(config, corpus, folder, clock, deadline, request, _differences(config, values))
+    return RunContext(
+        config, corpus, folder, clock, deadline, request, notices + _differences(config, values)
+    )
 
 
 def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
     with refused_start(folder.path):
         stored = started_config(folder)
+        stored = replace(stored, threads=devices.sane_threads(stored.threads))
     config = _on_this_machine(continued_config(stored, _sources(request), request.options))
     opened = _Opened(config.data, _base_model(config.init_from), request)
     with refused_start(folder.path):

@@ -10,6 +10,7 @@ from charnn.config import Budget, ModelConfig, TrainConfig
 from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
 from charnn.model.kinds import dense_parameters, kind_of, parameter_count
+from charnn.training.context import few_names
 from charnn.training.device import machine_gflops
 from charnn.training.recipe import KERNEL_SHARE
 
@@ -21,7 +22,7 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
     model, optim = config.model, config.optim
     val = len(corpus.val) if corpus.val is not None else 0
     return [
-        ("corpus", f"{', '.join(config.data.sources)}"),
+        ("corpus", few_names(config.data.sources)),
         ("documents", _documents(corpus)),
         ("characters", f"{len(corpus.train):,} to train on, {val:,} to validate on{_with_ends(corpus)}"),
         ("vocabulary", f"{len(corpus.vocabulary):,} characters{_unknown(corpus)}"),

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -222,11 +223,15 @@ def test_a_disk_that_fills_up_costs_only_what_came_after_the_last_save(home: Pat
 # Going on
 
 
-def test_a_corpus_that_changed_is_refused_with_the_reason(home: Path) -> None:
+def test_a_corpus_that_changed_is_refused_with_the_reason_unless_it_is_cached(home: Path) -> None:
     assert train(home, "corpus.txt", *SHORT, "--out", "mine").code == 0
-    before = written(home)
     with (home / "corpus.txt").open("a") as file:
         file.write("!")
+    ended = train(home, "--resume", "--out", "mine", "--steps", "13")
+    assert ended.code == 0
+    assert ended.stderr.splitlines()[0].endswith("the run goes on with the cached copy of its text")
+    before = written(home)
+    shutil.rmtree(home / "cache")
     ended = train(home, "--resume", "--out", "mine", "--steps", "20")
     assert ended.code == 2
     assert ended.stderr.startswith("charnn: the corpus has changed since the run began (SHA-256 ")

@@ -80,7 +80,9 @@ def write_model(path: Path, model: ModelFile) -> None:
         require_sane(model.weights)
     except ValueError as error:
         raise CharnnError(f"cannot write {path}: {error}; try a lower --lr") from None
-    write_atomically(path, safetensors_chunks(stored_tensors(model.weights), {"charnn": _metadata_text(model)}))
+    write_atomically(
+        path, safetensors_chunks(stored_tensors(model.weights), {"charnn": _metadata_text(model)})
+    )
 
 
 def check_readable(model: ModelFile, room: int = 0) -> None:

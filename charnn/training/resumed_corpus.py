@@ -45,10 +45,15 @@ def resumed_corpus(
     if data != stored:
         raise reason
     if cached := open_cached_corpus(data, base=vocabulary, sha256=sha256):
-        return cached, data, [f"{reason}; the run goes on with the cached copy of its text"]
+        return cached, data, [f"{_cause(reason)}: the run goes on with the cached copy of its text"]
     raise CorpusError(
-        f"{reason}; where the text lies elsewhere now, name it: charnn train CORPUS --resume --out {run}"
+        f"{_cause(reason)}; where the text lies elsewhere now, name it: charnn train CORPUS --resume --out {run}"
     ) from None
+
+
+def _cause(error: CharnnError) -> str:
+    """What an error says without its remedy."""
+    return str(error).partition("; ")[0]
 
 
 def _moved(data: DataConfig, run: Path) -> Iterator[DataConfig]:

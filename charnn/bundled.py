@@ -1,14 +1,18 @@
-"""Where the model and the corpus that ship with charnn are: in a wheel inside the package, in a checkout beside it."""
+"""Where the models and the corpus that ship with charnn are: in a wheel inside the package, in a checkout beside it."""
 
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 
 
-def bundled_model() -> Path:
-    """The model that ships with charnn."""
+BUNDLED_MODELS = ("english", "shakespeare")
+DEFAULT_MODEL = "shakespeare"
+
+
+def bundled_model(name: str = DEFAULT_MODEL) -> Path:
+    """A model that ships with charnn: the one that samples by default, or one of BUNDLED_MODELS by its name."""
     return _first(
-        _PACKAGE / "bundled/shakespeare.safetensors", _checkout("checkpoints/shakespeare/model.safetensors")
+        _PACKAGE / f"bundled/{name}.safetensors", _checkout(f"checkpoints/{name}/model.safetensors")
     )
 
 

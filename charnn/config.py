@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from charnn.bundled import BUNDLED_MODELS
 from charnn.settings import AUTOMATIC, Form, Range, Setting, setting, settings_of
 
 Kind = Literal["language_model", "bidirectional"]
@@ -313,10 +314,13 @@ class TrainConfig:
     )
     init_from: str | None = setting(
         None,
-        "Start from this model's weights; characters are matched by character, new ones are added.",
+        "Start from this model's weights; characters are matched by character, new ones are added. The names are those "
+        "of models that ship with charnn.",
         RUN,
-        metavar="MODEL",
+        metavar="MODEL|english|shakespeare|none",
+        shown="english where a measurement says that it is better, else none",
         is_path=True,
+        names_of_own=("none", *BUNDLED_MODELS),
     )
 
 

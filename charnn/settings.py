@@ -67,7 +67,7 @@ class Setting(NamedTuple):
 
     `flags`: its names on the command line, if not the field's own. `shown`: the default as help shows it, with the
     real one in the place of {}. `on_resume`: what a repeated option may do to a run. `is_architecture`: a warm start
-    takes it from the model. `is_path`: a run remembers it as an absolute path.
+    takes it from the model. `is_path`: a run remembers it as an absolute path, unless it is one of `names_of_own`.
     """
 
     help: str = ""
@@ -80,6 +80,7 @@ class Setting(NamedTuple):
     on_resume: OnResume = "fixed"
     is_architecture: bool = False
     is_path: bool = False
+    names_of_own: tuple[str, ...] = ()
     # From the field itself:
     name: str = ""
     type: Any = None

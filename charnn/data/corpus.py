@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from charnn.settings import settings_of
 _MIN_CHARS = 2  # of each part: one character to predict another
 _MIN_DISTINCT = 2
 _MIN_DOCUMENTS = 2
+_PIECES, _PIECE_CHARS = 8, 512  # of a preview
 
 _Stretch = tuple[EncodedText, NDArray[Any]]  # and a slice of its ids
 
@@ -52,10 +53,31 @@ class Corpus:
     newlines: int = 0  # CR LF and CR that became LF
 
 
+@dataclass(frozen=True)
+class Preview:
+    """A text before its vocabulary is chosen: how often each character occurs, and some pieces of it."""
+
+    counts: Mapping[str, int]
+    pieces: Sequence[str]
+
+    @property
+    def chars(self) -> int:
+        return sum(self.counts.values())
+
+    def known_share(self, vocabulary: Vocabulary) -> float:
+        """The share of the text's characters that a vocabulary has."""
+        known = sum(count for character, count in self.counts.items() if character in vocabulary)
+        return known / max(self.chars, 1)
+
+
+Base = Vocabulary | Callable[[Preview], Vocabulary | None] | None
+"""The vocabulary to extend, or what chooses it once the text is there."""
+
+
 def open_corpus(
     data: DataConfig,
     *,
-    base: Vocabulary | None = None,
+    base: Base = None,
     sha256: str | None = None,
     progress: Progress | None = None,
 ) -> Corpus:
@@ -97,6 +119,8 @@ def _assembled(texts: Sequence[EncodedText], data: DataConfig, base: Vocabulary 
         _check_documents(documents)
     else:
         _check_size(_split(texts, data), len(counts))
+    if callable(base):
+        base = base(Preview(counts, _pieces(texts[0])))
     vocabulary = choose_vocabulary(counts, data.max_vocab, base, has_end=is_collection)
     parts = (
         _document_views(texts, data, vocabulary) if is_collection else _token_views(texts, data, vocabulary)
@@ -162,6 +186,16 @@ def _counts(texts: Sequence[EncodedText]) -> dict[str, int]:
             del of_text[text.characters[MARK_ID]]
         counts.update(of_text)
     return counts
+
+
+def _pieces(text: EncodedText) -> list[str]:
+    """Pieces from the part of a text that trains, evenly spread; a document's end reads as a newline."""
+    glyphs = np.array([*text.characters])
+    if text.documents:
+        glyphs[MARK_ID] = "\n"
+    last = max(int((1 - DEFAULT_FRACTION) * len(text.ids)) - _PIECE_CHARS, 0)
+    starts = sorted({round(last * k / (_PIECES - 1)) for k in range(_PIECES)})
+    return ["".join(glyphs[np.asarray(text.ids[start : start + _PIECE_CHARS])]) for start in starts]
 
 
 def _documents(texts: Sequence[EncodedText]) -> Documents:

@@ -30,9 +30,12 @@ def absolute_sources(sources: Sequence[str]) -> tuple[str, ...]:
 
 def absolute_options(options: TrainOptions) -> TrainOptions:
     """The options with the paths a run remembers made absolute: it may be resumed from another folder."""
-    return {
-        name: _absolute(value) if TRAIN_SETTINGS[name].is_path else value for name, value in options.items()
-    }
+    return {name: _absolute(value) if _is_path(name, value) else value for name, value in options.items()}
+
+
+def _is_path(name: str, value: object) -> bool:
+    one = TRAIN_SETTINGS[name]
+    return one.is_path and value not in one.names_of_own
 
 
 def _absolute(source: str) -> str:

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
@@ -16,7 +15,6 @@ from charnn.model.shapes import inconsistency
 from charnn.settings import configured
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import Checkpoint
-from charnn.storage.model_file import ModelFile, model_path, read_model
 from charnn.storage.run_folder import RunFolder, started_config
 from charnn.training import device as devices
 from charnn.training.context import RunContext, TrainRequest, versions
@@ -25,6 +23,7 @@ from charnn.training.recipe import RecipeInputs, choose, choose_budget
 from charnn.training.resume import check_fit, continued_config, refused, refused_start
 from charnn.training.resumed_corpus import resumed_corpus
 from charnn.training.run_lock import absolute_sources
+from charnn.training.start import NONE, StartingModel
 from charnn.training.throughput import fastest_execution
 from charnn.training.warm_start import adapted_weights, with_architecture
 
@@ -35,13 +34,13 @@ READING_SHARE = 0.1  # of a timed budget; a longer reading doesn't count against
 
 def new_context(request: TrainRequest, folder: RunFolder) -> RunContext:
     """A run from its beginning."""
-    base = _base_model(request.options.get("init_from"))
-    options = with_architecture(request.options, base.config) if base else request.options
     data = _data_config(request)
-    opened = _Opened(data, base, request)
-    data = replace(data, documents=opened.corpus.documents.kind)
-    config, notices = _chosen(options, data, opened.corpus)
-    return _new_session(request, folder, config, opened, notices)
+    opened = _Opened(data, StartingModel(request.options), request)
+    start, corpus = opened.start, opened.corpus
+    options = with_architecture(start.options, start.model.config) if start.model else start.options
+    data = replace(data, documents=corpus.documents.kind)
+    config, notices = _chosen(options, data, corpus)
+    return _new_context(request, folder, config, opened, [*start.notices, *notices])
 
 
 def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkpoint | None) -> RunContext:
@@ -76,34 +75,31 @@ def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
         stored = started_config(folder)
         stored = replace(stored, threads=devices.sane_threads(stored.threads))
     config = _on_this_machine(continued_config(stored, _sources(request), request.options))
-    opened = _Opened(config.data, _base_model(config.init_from), request)
+    opened = _Opened(config.data, StartingModel({"init_from": config.init_from or NONE}), request)
     with refused_start(folder.path):
         check_fit(config, opened.corpus)
     notice = "no checkpoint was saved yet: the run starts from its beginning"
-    return _new_session(request, folder, config, opened, [notice])
+    return _new_context(request, folder, config, opened, [notice])
 
 
 class _Opened:
-    """A corpus read, the model it extends if there is one, and the seconds that reading took."""
+    """A corpus read, the model that the run starts from, and the seconds that reading took."""
 
-    def __init__(self, data: DataConfig, base: ModelFile | None, request: TrainRequest) -> None:
-        start = time.monotonic()
-        self.base = base
-        self.corpus = open_corpus(data, base=base.vocabulary if base else None, progress=request.on_read)
-        self.seconds = time.monotonic() - start
+    def __init__(self, data: DataConfig, start: StartingModel, request: TrainRequest) -> None:
+        begun = time.monotonic()
+        self.start = start
+        self.corpus = open_corpus(data, base=start.vocabulary_for, progress=request.on_read)
+        self.seconds = time.monotonic() - begun
 
 
-def _new_session(
+def _new_context(
     request: TrainRequest, folder: RunFolder, config: TrainConfig, opened: _Opened, notices: list[str]
 ) -> RunContext:
     clock = Clock(request.started)
     deadline, late = _deadline(config, opened.seconds, clock)
-    weights = adapted_weights(opened.base, opened.corpus.vocabulary) if opened.base else None
+    model = opened.start.model
+    weights = adapted_weights(model, opened.corpus.vocabulary) if model else None
     return RunContext(config, opened.corpus, folder, clock, deadline, request, notices + late, weights)
-
-
-def _base_model(path: str | None) -> ModelFile | None:
-    return read_model(model_path(Path(path))) if path else None
 
 
 def _sources(request: TrainRequest) -> tuple[str, ...]:

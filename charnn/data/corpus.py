@@ -110,7 +110,7 @@ def open_cached_corpus(data: DataConfig, *, base: Vocabulary | None, sha256: str
     return _assembled(whole, data, base)
 
 
-def _assembled(texts: Sequence[EncodedText], data: DataConfig, base: Vocabulary | None) -> Corpus:
+def _assembled(texts: Sequence[EncodedText], data: DataConfig, base: Base) -> Corpus:
     """The corpus that these texts are."""
     counts = _counts(texts)
     documents = _documents(texts)

@@ -391,6 +391,11 @@ class DrawConfig:
         shown="random, printed on stderr",
     )
     num_samples: int = setting(1, "How many samples.", OUTPUT, flags="-n --num-samples", within=Range(1))
+    new: bool = setting(
+        False,
+        "Only documents that the model wasn't trained on; how many were passed over is said on stderr.",
+        OUTPUT,
+    )
     best_of: int = setting(1, "Keep the likeliest per character of every N drawn.", OUTPUT, within=Range(1))
 
 

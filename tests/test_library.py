@@ -93,7 +93,18 @@ def test_the_folder_is_as_the_contract_says(home):
     lines = metrics(home / "mine")
     fields = {line["event"]: set(line) - {"event"} for line in lines}
     assert fields == {
-        "start": {"version", "corpus", "chars", "vocab_size", "parameters", "config", "device"},
+        "start": {
+            "version",
+            "corpus",
+            "chars",
+            "vocab_size",
+            "parameters",
+            "config",
+            "device",
+            "documents",
+            "duplicates",
+            "documents_kind",
+        },
         "plan": {"step", "steps", "chars_per_second"},
         "train": {
             "step",

@@ -36,6 +36,7 @@ class Request:
     count: int
     best_of: int
     seed: int
+    new: bool = False
     corpus: "EncodedText | None" = None
 
     @property
@@ -45,13 +46,23 @@ class Request:
     @property
     def is_streamed(self) -> bool:
         """Whether each sample can be written as it is made."""
-        return self.count == self.best_of == 1
+        return self.count == self.best_of == 1 and not self.new
+
+    @property
+    def separator(self) -> str | None:
+        """What stands between the documents of a model of documents."""
+        return self.model.documents.separator if self.model.documents else None
 
     def samples(self) -> Iterator["Sample"]:
         """All of them, numbered; every option is checked before the first is made."""
         groups = [
             self.model.sample_many(
-                self.count, self.prompt, seed=self.seed, best_of=self.best_of, **asdict(config)
+                self.count,
+                self.prompt,
+                seed=self.seed,
+                best_of=self.best_of,
+                new=self.new,
+                **asdict(config),
             )
             for config in self.configs
         ]
@@ -103,7 +114,7 @@ Json = Annotated[
         OUTPUT,
         None,
         "One JSON object a line: index, text (generated only), log_prob (natural log), chars, temperature, seed, "
-        "stopped.",
+        "stopped (by a stop string; of documents: end, length or stop).",
     ),
 ]
 Interactive = Annotated[
@@ -149,7 +160,8 @@ def sample(
     configs = tuple(replace(base, temperature=degree) for degree in degrees)
     corpus = _corpus(novelty) if novelty else None
     seed = announced_seed(drawn.seed)
-    request = Request(network, start, configs, drawn.num_samples, drawn.best_of, seed, corpus)
+    count, configs = _documents_for_lines(network, drawn.num_samples, configs)
+    request = Request(network, start, configs, count, drawn.best_of, seed, drawn.new, corpus)
     if interactive:
         from charnn.cli.interactive import converse
 
@@ -158,6 +170,16 @@ def sample(
         print_json(request)
     else:
         print_texts(request, echo=not no_echo, color=color)
+
+
+def _documents_for_lines(
+    model: "Model", count: int, configs: tuple[SampleConfig, ...]
+) -> tuple[int, tuple[SampleConfig, ...]]:
+    """Where each document is a line, --lines asks for so many of them."""
+    lines = configs[0].lines
+    if lines is None or model.documents is None or model.documents.kind != "lines":
+        return count, configs
+    return count * lines, tuple(replace(config, lines=None) for config in configs)
 
 
 def _refuse_misfits(*, interactive: bool, as_json: bool, measured_endlessly: bool) -> None:

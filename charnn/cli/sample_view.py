@@ -23,39 +23,50 @@ Runs = Iterable[tuple[str, float]]
 
 def print_json(request: "Request") -> None:
     """One JSON object a line on stdout; `index` counts them all."""
+    passed_over = 0
     for sample, copied in _with_overlaps(request):
         value = {name: getattr(sample, name) for name in _JSON_FIELDS}
+        if request.separator is not None:
+            value["stopped"] = sample.reason
         if copied is not None:
             value |= {"longest_copied": copied.longest, "copied_share": copied.share}
         print(json_line(value), flush=True)
+        passed_over += sample.passed_over
+    _note_passed_over(request, passed_over)
 
 
 def print_texts(request: "Request", *, echo: bool, color: bool) -> None:
-    """The samples on stdout, a blank line between them; headings on stderr where there are several."""
+    """The samples on stdout, a blank line between them; headings on stderr where there are several.
+
+    Documents are separated as their collection separates them; where that is by newlines, each of several ends in one.
+    """
     coloured = color and colours_in(sys.stdout)
     if coloured:
         note_legend()
     texts: list[str] = []
     line_end = ""
-    for number, (heading, runs) in enumerate(_texts(request, coloured)):
+    passed_over: list[int] = []
+    for number, (heading, runs) in enumerate(_texts(request, coloured, passed_over)):
         if number:
-            sys.stdout.write(line_end + "\n")
+            sys.stdout.write(line_end + "\n" if request.separator is None else request.separator)
         if heading:
             note(heading)
         last = _write(request.prompt if echo else "", runs if request.corpus is None else _kept(runs, texts))
         line_end = "" if last.endswith("\n") else "\n"
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() or (request.separator == "\n" and request.total > 1):
         sys.stdout.write(line_end)
+    _note_passed_over(request, sum(passed_over))
     _note_overlaps(request, texts)
 
 
-def _texts(request: "Request", coloured: bool) -> Iterator[tuple[str, Runs]]:
-    """Each sample's heading and its characters."""
+def _texts(request: "Request", coloured: bool, passed_over: list[int]) -> Iterator[tuple[str, Runs]]:
+    """Each sample's heading and its characters; adds to `passed_over` how many were before it."""
     if request.is_streamed:
         for number, tokens in enumerate(request.streams(scored=coloured)):
             yield _heading(request, number), _runs(tokens, coloured)
     else:
         for number, sample in enumerate(request.samples()):
+            passed_over.append(sample.passed_over)
             runs = (
                 zip(sample.text, sample.surprisal_bits.tolist(), strict=True)
                 if coloured
@@ -71,7 +82,8 @@ def _runs(tokens: Iterable[tuple[str, float]], coloured: bool) -> Runs:
 def _heading(request: "Request", number: int, sample: "Sample | None" = None) -> str:
     """What stderr says above a sample: nothing above a single one, unless it was chosen."""
     parts = []
-    if request.total > 1:
+    is_list = request.separator is not None and len(request.configs) == 1
+    if request.total > 1 and not is_list:
         temperature = request.configs[number // request.count].temperature
         parts.append(f"sample {number + 1} of {request.total}, temperature {temperature:g}")
     if sample is not None and request.best_of > 1:
@@ -108,6 +120,11 @@ def _with_overlaps(request: "Request") -> Iterable[tuple["Sample", "Overlap | No
     from charnn.analysis.novelty import with_overlaps
 
     return with_overlaps(request.samples(), request.corpus)
+
+
+def _note_passed_over(request: "Request", count: int) -> None:
+    if request.new:
+        note(f"{count:,} samples that are training documents were passed over")
 
 
 def _note_overlaps(request: "Request", texts: list[str]) -> None:

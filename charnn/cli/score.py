@@ -62,6 +62,15 @@ Adapt = Annotated[
         "for long texts; slower.",
     ),
 ]
+NoEnd = Annotated[
+    bool,
+    option(
+        "--no-end",
+        HOW,
+        None,
+        "Of a model of documents: leave out the end of each text, which is the beginning of something.",
+    ),
+]
 Rank = Annotated[
     bool, option("--rank", OUTPUT, None, "Likeliest first, by the first model's bits per character.")
 ]
@@ -88,7 +97,7 @@ Json = Annotated[
         OUTPUT,
         None,
         "One JSON object a line: text (with --whole: file), chars, log_prob (natural log), bits_per_char, perplexity, "
-        "unknown; with --chars surprisal_bits.",
+        "unknown; of documents end_log_prob, a part of log_prob; with --chars surprisal_bits.",
     ),
 ]
 
@@ -101,6 +110,7 @@ def score(
     context: Context = "",
     unknown: UnknownPolicy = "error",
     adapt: Adapt = False,
+    no_end: NoEnd = False,
     rank: Rank = False,
     chars: Chars = False,
     top: Top = 0,
@@ -117,7 +127,7 @@ def score(
 
     _refuse_misfits(whole=whole, adapt=adapt, top=top, ordered_stretches=rank and (chars or html is not None))
     paths: list[str | None] = list(model) if model else [None]
-    comparison = Comparison(tuple(map(announced_model, paths)), context, unknown, top, adapt)
+    comparison = Comparison(tuple(map(announced_model, paths)), context, unknown, top, adapt, not no_end)
     results = _results(comparison, texts or [], file or [], whole=whole)
     if not (chars or html):
         results = (result for result in results if result.kind != "stretch")

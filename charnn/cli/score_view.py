@@ -95,6 +95,8 @@ def _rendered(result: ScoredText, view: _View) -> str:
 def _json_value(result: ScoredText, models: Sequence[Model], chars: bool) -> dict[str, Any]:
     """A result for scripts: the figures of the first model; of several models also each one's, and their ratio."""
     value = {"text" if result.kind == "text" else "file": result.name, **_measures(result.measures[0])}
+    if result.score is not None and result.score.end_log_prob is not None:
+        value["end_log_prob"] = result.score.end_log_prob
     if chars and result.score is not None:
         value["surprisal_bits"] = result.score.surprisal_bits.tolist()
     if result.likeliest:

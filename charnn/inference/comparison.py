@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat, tee
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 from charnn.errors import UnknownCharacterError
 from charnn.inference.encoding import Unknown
@@ -59,7 +59,7 @@ class ScoredText:
 class Comparison:
     """How every text is scored; with `top` the likeliest `top` characters are wanted at each place.
 
-    With `adapt` the models go on learning from each text as they score it.
+    With `adapt` the models go on learning from each text as they score it. `end`: see `Model.score_many`.
     """
 
     models: tuple[Model, ...]
@@ -67,28 +67,27 @@ class Comparison:
     unknown: Unknown = "error"
     top: int = 0
     adapt: bool = False
+    end: bool = True
 
     def texts(self, texts: Iterable[str], first: int = 1) -> Iterator[ScoredText]:
         """A result for each text; errors number them from `first`."""
-        columns = [
-            model.score_many(copy, context=self.context, unknown=self.unknown, adapt=self.adapt, first=first)
-            for model, copy in self._shared(texts)
-        ]
+        columns = [model.score_many(copy, **self._how, first=first) for model, copy in self._shared(texts)]
         for scores in self._side_by_side(columns):
             yield ScoredText("text", scores[0].text, scores, scores[0], self._likeliest(scores[0].text))
 
     def file(self, name: str, pieces: Iterable[str]) -> Iterator[ScoredText]:
         """A file, given in pieces, as one text: a result for each stretch, then one for the whole."""
-        columns = [
-            model.score_whole(copy, context=self.context, unknown=self.unknown, adapt=self.adapt)
-            for model, copy in self._shared(pieces)
-        ]
+        columns = [model.score_whole(copy, **self._how) for model, copy in self._shared(pieces)]
         totals = [Total()] * len(self.models)
         for scores in self._side_by_side(columns):
             stretch = ScoredText("stretch", name, scores, scores[0])
             totals = stretch.added_to(totals)
             yield stretch
         yield ScoredText("file", name, tuple(totals))
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        return {"context": self.context, "unknown": self.unknown, "adapt": self.adapt, "end": self.end}
 
     def _shared(self, texts: Iterable[str]) -> Iterable[tuple[Model, Iterator[str]]]:
         """The texts for each model; they are read once and held only until all models had them."""

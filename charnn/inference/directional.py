@@ -9,7 +9,7 @@ from charnn.config import FillConfig
 from charnn.errors import InputError
 from charnn.inference.beam import Beam
 from charnn.inference.blanks import Blanks, Fills
-from charnn.inference.encoding import NEWLINE, state_after
+from charnn.inference.encoding import border, state_after
 from charnn.inference.engine import Engine, Ids
 from charnn.inference.scorer import score_rows
 from charnn.inference.softmax import Doubles
@@ -18,7 +18,7 @@ from charnn.storage.model_file import ModelFile
 
 
 class DirectionalModel(ArrayValue):
-    """A network for texts that are given in its own direction, each between two newlines. Immutable.
+    """A network for texts that are given in its own direction, each between two borders. Immutable.
 
     Raises InputError for a model that knows no character to fill gaps with.
     """
@@ -26,8 +26,8 @@ class DirectionalModel(ArrayValue):
     def __init__(self, stored: ModelFile) -> None:
         self.engine = Engine(stored.config, stored.weights)
         self.vocabulary = stored.vocabulary
-        self.end = NEWLINE if NEWLINE in self.vocabulary else ""
-        self.banned_ids = self.vocabulary.encode(self.end).tolist()  # ids that no fill holds
+        self.border = border(self.vocabulary)
+        self.banned_ids = self.border.tolist()  # ids that no fill holds
         if self.vocabulary.has_unknown:
             self.banned_ids.append(self.vocabulary.unknown_id)
         if len(self.banned_ids) == len(self.vocabulary):
@@ -44,8 +44,8 @@ class InfillQuery:
         self._way, self._gaps, self._config = way, blanks.gaps, config
         self._start = state_after(way.engine, way.vocabulary, blanks.known[0], "the text")
         *between, last = blanks.known[1:]
-        last = (last + way.end)[: config.lookahead]
-        self._after: list[Ids] = [way.vocabulary.encode(known) for known in (*between, last)]  # each gap
+        end = np.concatenate([way.vocabulary.encode(last), way.border])[: config.lookahead]
+        self._after: list[Ids] = [*map(way.vocabulary.encode, between), end]  # each gap
 
     def candidates(self) -> dict[Fills, float]:
         """The ways to fill the gaps that a beam search finds, the likeliest first.

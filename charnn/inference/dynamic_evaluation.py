@@ -54,10 +54,11 @@ class DynamicScorer(Scorer):
         vocabulary: Vocabulary,
         start: Start,
         unknown: Unknown,
+        end: bool,
         weights: Mapping[str, Array],
         pace: DynamicEvaluationOptions = DEFAULT_OPTIONS,
     ) -> None:
-        super().__init__(engine, vocabulary, start, unknown)
+        super().__init__(engine, vocabulary, start, unknown, end)
         self._learner = DynamicEvaluator(trained_network(engine.config, weights), pace)
 
     def many(self, texts: Iterable[str], first: int = 1) -> Iterator[Score]:

@@ -67,9 +67,13 @@ def _replacement(vocabulary: Vocabulary) -> int:
 def state_after(
     engine: Engine, vocabulary: Vocabulary, text: str, name: str, unknown: Unknown = "error"
 ) -> State:
-    """The state after `text`, which follows one newline if the vocabulary has it; `name` is what an error calls it."""
+    """The state after `text` and what it follows; `name` is what an error calls it."""
     ids = encode(vocabulary, text, unknown, name).ids
-    state = engine.initial()
-    if NEWLINE in vocabulary:
-        state = engine.read(vocabulary.encode(NEWLINE), state)
-    return engine.read(ids, state)
+    return engine.read(ids, engine.read(border(vocabulary), engine.initial()))
+
+
+def border(vocabulary: Vocabulary) -> Ids:
+    """What every text follows, and stands before: a document's end; else one newline if the vocabulary has it."""
+    if vocabulary.end_id is not None:
+        return np.array([vocabulary.end_id])
+    return vocabulary.encode(NEWLINE if NEWLINE in vocabulary else "")

@@ -14,7 +14,7 @@ from charnn.inference.cells import Array
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.sampler import draw, fill_noise, filtered, filters_of
 from charnn.inference.softmax import Doubles, log_probs_of
-from charnn.inference.stopping import Text, Token
+from charnn.inference.stopping import Reason, Text, Token
 from charnn.inference.values import ArrayValue
 
 NOISE = 4096  # numbers for each sample, made at a time: calls cost more than numbers
@@ -25,8 +25,9 @@ class Sample(ArrayValue):
     """One sample. `text` is what was generated, without the prompt; `chars` its length.
 
     `log_prob` is the natural log of the text's probability after the prompt, untempered and untruncated: what
-    scoring it with the prompt as context gives; `surprisal_bits` (chars,) its parts, −log₂ p each. `stopped`: a stop
-    string ended it.
+    scoring it with the prompt as context gives; `surprisal_bits` (chars,) its parts, −log₂ p each. `reason` is why it
+    ended; where that was a document's end, `end_log_prob` is part of `log_prob`. So many draws were `passed_over`
+    before it because they aren't new.
     """
 
     index: int
@@ -35,8 +36,15 @@ class Sample(ArrayValue):
     chars: int
     temperature: float
     seed: int
-    stopped: bool
+    reason: Reason
     surprisal_bits: Array = field(repr=False)
+    end_log_prob: float | None = None
+    passed_over: int = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string ended it."""
+        return self.reason == "stop"
 
     @property
     def bits_per_char(self) -> float | None:
@@ -101,14 +109,20 @@ class Streams:
         return noise.swapaxes(0, 1)
 
 
-def generate(streams: Streams, characters: str, texts: Sequence[Text], *, scored: bool) -> Iterator[None]:
+def generate(
+    streams: Streams, vocabulary: Vocabulary, texts: Sequence[Text], *, scored: bool
+) -> Iterator[None]:
     """Draw a token for every text, step by step, until all of them have ended; those that have leave the batch."""
+    characters, end_id = vocabulary.characters, vocabulary.end_id
     running = [text for text in texts if text.reason is None]
     while running:
         ids, log_probs = streams.step(scored=scored)
         log_probs_of_texts = repeat(nan) if log_probs is None else log_probs.tolist()
         for text, i, log_prob in zip(running, ids.tolist(), log_probs_of_texts, strict=False):
-            text.push((characters[i], log_prob))
+            if i == end_id:
+                text.end(log_prob)
+            else:
+                text.push((characters[i], log_prob))
         yield
         kept = [place for place, text in enumerate(running) if text.reason is None]
         if len(kept) < len(running):
@@ -116,31 +130,35 @@ def generate(streams: Streams, characters: str, texts: Sequence[Text], *, scored
             streams.keep(np.array(kept, np.intp))
 
 
-def tokens_of(streams: Streams, characters: str, config: SampleConfig, *, scored: bool) -> Iterator[Token]:
+def tokens_of(
+    streams: Streams, vocabulary: Vocabulary, config: SampleConfig, *, scored: bool
+) -> Iterator[Token]:
     """The tokens of a single stream as they are drawn."""
     text = Text(config)
-    for _ in generate(streams, characters, [text], scored=scored):
+    for _ in generate(streams, vocabulary, [text], scored=scored):
         yield from text.pop()
 
 
 def samples_of(
-    streams: Streams, characters: str, config: SampleConfig, seed: int, indices: range
+    streams: Streams, vocabulary: Vocabulary, config: SampleConfig, seed: int, indices: range
 ) -> list[Sample]:
     """The finished texts of a batch of streams, as the samples of these indices."""
     texts = [Text(config) for _ in indices]
-    for _ in generate(streams, characters, texts, scored=True):
+    for _ in generate(streams, vocabulary, texts, scored=True):
         pass
     return [
-        _sample(index, text.reason == "stop", text.pop(), config.temperature, seed)
-        for index, text in zip(indices, texts, strict=True)
+        _sample(index, text, config.temperature, seed) for index, text in zip(indices, texts, strict=True)
     ]
 
 
-def _sample(index: int, stopped: bool, tokens: Sequence[Token], temperature: float, seed: int) -> Sample:
+def _sample(index: int, drawn: Text, temperature: float, seed: int) -> Sample:
+    tokens, end = drawn.pop(), drawn.end_log_prob
+    assert drawn.reason is not None
     characters, log_probs = zip(*tokens, strict=True) if tokens else ((), ())
     text = "".join(characters)
     surprisal_bits = (np.array(log_probs) / -log(2)).astype(np.float32)
-    return Sample(index, text, fsum(log_probs), len(text), temperature, seed, stopped, surprisal_bits)
+    log_prob = fsum(log_probs if end is None else (*log_probs, end))
+    return Sample(index, text, log_prob, len(text), temperature, seed, drawn.reason, surprisal_bits, end)
 
 
 def best_of_each(samples: Iterator[Sample], size: int) -> Iterator[Sample]:

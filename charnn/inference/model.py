@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from itertools import count as repeated
+from math import inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +19,7 @@ from charnn.inference.cells import Array
 from charnn.inference.encoding import Unknown, encode, state_after
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.generate import Sample, Streams, best_of_each, samples_of, tokens_of
+from charnn.inference.new_documents import known_documents, only_new
 from charnn.inference.sampler import checked_seed, generator
 from charnn.inference.scorer import Scorer
 from charnn.inference.scores import Score
@@ -26,6 +29,7 @@ from charnn.inference.thread_pool import in_order
 from charnn.inference.values import ArrayValue
 from charnn.model.kinds import kind_of
 from charnn.settings import checked, settings_of
+from charnn.storage.model_documents import ModelDocuments
 from charnn.storage.model_file import ModelFile, model_path, read_model
 
 MAX_BATCH = 128  # samples stepped at once, by one thread
@@ -33,13 +37,15 @@ MAX_BATCH = 128  # samples stepped at once, by one thread
 
 @dataclass(frozen=True, eq=False)
 class Distribution(ArrayValue):
-    """Of the next character: `probabilities` (V,), of `characters` in the same order, sum 1 within 1e-6.
+    """Of the next character: `probabilities` (n,), of `characters` in the same order.
 
-    Where the vocabulary has an unknown character, it stands last, as U+FFFD.
+    Where the vocabulary has an unknown character, it stands last, as U+FFFD. Together with `end`, the probability that
+    the document ends here, their sum is 1 within 1e-6; of a model of continuous text that is 0.
     """
 
     characters: str
     probabilities: Doubles
+    end: float = 0.0
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The `count` likeliest characters and their probabilities, likeliest first."""
@@ -51,7 +57,8 @@ class Distribution(ArrayValue):
 class Model:
     """A trained network with its vocabulary. Immutable: many threads may share one.
 
-    Every prompt and every context follows one newline; where the vocabulary has none, the zero state.
+    Every prompt and every context follows one newline; where the vocabulary has none, the zero state. That of a model
+    of documents (`documents` isn't None) begins a document.
     A character the model never saw raises UnknownCharacterError, an option out of its range InputError.
     """
 
@@ -59,6 +66,7 @@ class Model:
     vocabulary: Vocabulary
     provenance: Mapping[str, Any]
     path: Path | None = field(compare=False)
+    documents: ModelDocuments | None
     _engine: Engine = field(repr=False)
     _read_again: Callable[[], ModelFile] = field(repr=False, compare=False)
 
@@ -67,7 +75,8 @@ class Model:
         """The model that a file holds; `path` None where there is none yet."""
         read_again = partial(read_model, path.absolute()) if path else partial(_itself, stored)
         engine = Engine(stored.config, stored.weights)
-        return cls._rebuilt(stored.config, stored.vocabulary, stored.provenance, path, engine, read_again)
+        about = (stored.config, stored.vocabulary, stored.provenance, path, stored.documents)
+        return cls._rebuilt(*about, engine, read_again)
 
     @classmethod
     def _rebuilt(
@@ -76,10 +85,11 @@ class Model:
         vocabulary: Vocabulary,
         provenance: dict[str, Any],
         path: Path | None,
+        documents: ModelDocuments | None,
         engine: Engine,
         read_again: Callable[[], ModelFile],
     ) -> "Model":
-        return cls(config, vocabulary, MappingProxyType(provenance), path, engine, read_again)
+        return cls(config, vocabulary, MappingProxyType(provenance), path, documents, engine, read_again)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickles and spawned processes: all that it is made of, so that its file may be gone or changed."""
@@ -88,6 +98,7 @@ class Model:
             self.vocabulary,
             dict(self.provenance),
             self.path,
+            self.documents,
             self._engine,
             self._read_again,
         )
@@ -105,17 +116,17 @@ class Model:
 
     def sample(self, prompt: str = "", *, seed: int | None = None, **options: Any) -> str:
         """New text after `prompt`, without it. Options as SampleConfig's; one seed gives one text."""
-        config = _sample_config(options, endless=False)
+        config = self._sample_config(options, endless=False)
         return "".join(character for character, _ in self._tokens(prompt, config, seed, scored=False))
 
     def stream(self, prompt: str = "", *, seed: int | None = None, **options: Any) -> Iterator[str]:
         """The characters that `sample` would return, as they are made. `length` −1 never ends."""
-        tokens = self._tokens(prompt, _sample_config(options), seed, scored=False)
+        tokens = self._tokens(prompt, self._sample_config(options), seed, scored=False)
         return (character for character, _ in tokens)
 
     def stream_scored(self, prompt: str = "", *, seed: int | None = None, **options: Any) -> Iterator[Token]:
         """As `stream`, each character with its log-probability (natural log, untempered and untruncated)."""
-        return self._tokens(prompt, _sample_config(options), seed, scored=True)
+        return self._tokens(prompt, self._sample_config(options), seed, scored=True)
 
     def sample_many(
         self,
@@ -124,16 +135,23 @@ class Model:
         *,
         seed: int | None = None,
         best_of: int = 1,
+        new: bool = False,
         **options: Any,
     ) -> Iterator[Sample]:
         """`count` samples in order, many stepped together, on all cores. A single one is what `sample` returns.
 
-        Each is the likeliest per character of `best_of` that were drawn.
+        Each is the likeliest per character of `best_of` that were drawn. `new`: of a model of documents, only those
+        that aren't among its training documents; raises CharnnError where it writes no others.
         """
-        config = _sample_config(options, endless=False)
+        config = self._sample_config(options, endless=False)
         drawing = settings_of(DrawConfig)
         count, best_of = drawing["num_samples"].require(count), drawing["best_of"].require(best_of)
-        samples = self._samples(count * best_of, prompt, config, checked_seed(seed))
+        wanted, seed = count * best_of, checked_seed(seed)
+        if new:
+            known = known_documents(self.documents)
+            samples = only_new(self._samples(None, prompt, config, seed), prompt, known, wanted)
+        else:
+            samples = self._samples(wanted, prompt, config, seed)
         return samples if best_of == 1 else best_of_each(samples, best_of)
 
     def next(self, prompt: str = "") -> Distribution:
@@ -148,10 +166,16 @@ class Model:
         return self._predictions(start, encode(self.vocabulary, text, unknown, "the text").ids)
 
     def score(
-        self, text: str, *, context: str = "", unknown: Unknown = "error", adapt: bool = False
+        self,
+        text: str,
+        *,
+        context: str = "",
+        unknown: Unknown = "error",
+        adapt: bool = False,
+        end: bool = True,
     ) -> Score:
-        """How likely `text` is after `context`. `unknown`, `adapt`: see `score_many`."""
-        return self._scorer(context, unknown, adapt).text(text, "the text")
+        """How likely `text` is after `context`. `unknown`, `adapt`, `end`: see `score_many`."""
+        return self._scorer(context, unknown, adapt, end).text(text, "the text")
 
     def score_many(
         self,
@@ -160,6 +184,7 @@ class Model:
         context: str = "",
         unknown: Unknown = "error",
         adapt: bool = False,
+        end: bool = True,
         first: int = 1,
     ) -> Iterator[Score]:
         """A score for each text (a string is one) after `context`, in order; texts are read some thousands ahead.
@@ -169,29 +194,38 @@ class Model:
         What the model never saw, in text or context: "error" raises UnknownCharacterError, "skip" goes on as
         if it weren't there, "replace" puts the vocabulary's unknown character there (else U+FFFD, a space, or
         the first character). With `adapt` a copy of the network goes on learning from each text, anew from the
-        trained weights, always after it has scored what it learns from (dynamic evaluation; needs torch).
+        trained weights, always after it has scored what it learns from (dynamic evaluation; needs torch). Without
+        `end` the end of a document isn't scored: the text is the beginning of something.
         """
-        return self._scorer(context, unknown, adapt).many([texts] if isinstance(texts, str) else texts, first)
+        return self._scorer(context, unknown, adapt, end).many(
+            [texts] if isinstance(texts, str) else texts, first
+        )
 
     def score_whole(
-        self, pieces: Iterable[str], *, context: str = "", unknown: Unknown = "error", adapt: bool = False
+        self,
+        pieces: Iterable[str],
+        *,
+        context: str = "",
+        unknown: Unknown = "error",
+        adapt: bool = False,
+        end: bool = True,
     ) -> Iterator[Score]:
         """Scores of one text of any length, given in pieces: one for each stretch, a piece or part of one.
 
         The state is carried, and with `adapt` what was learnt: the stretches' `log_prob` add up to the whole
-        text's. Memory is bounded by the longest piece.
+        text's. Memory is bounded by the longest piece. A document's end is scored with an empty stretch of its own.
         """
-        return self._scorer(context, unknown, adapt).whole(
+        return self._scorer(context, unknown, adapt, end).whole(
             [pieces] if isinstance(pieces, str) else pieces, "the text"
         )
 
-    def _scorer(self, context: str, unknown: Unknown, adapt: bool) -> Scorer:
+    def _scorer(self, context: str, unknown: Unknown, adapt: bool, end: bool) -> Scorer:
         start = self._after(context, "the context", unknown)
         if not adapt:
-            return Scorer(self._engine, self.vocabulary, start, unknown)
+            return Scorer(self._engine, self.vocabulary, start, unknown, end)
         from charnn.inference.dynamic_evaluation import DynamicScorer  # torch
 
-        return DynamicScorer(self._engine, self.vocabulary, start, unknown, self.weights())
+        return DynamicScorer(self._engine, self.vocabulary, start, unknown, end, self.weights())
 
     def weights(self) -> Mapping[str, Array]:
         """The weights as they were trained. The engine holds them in an order of its own, and two would be many."""
@@ -200,22 +234,28 @@ class Model:
             raise ModelFileError(f"{self.path} has changed since it was loaded: load it again")
         return stored.dense_weights()
 
+    def _sample_config(self, options: Mapping[str, Any], *, endless: bool = True) -> SampleConfig:
+        return _sample_config(options, endless=endless, documents=self.documents is not None)
+
     def _tokens(
         self, prompt: str, config: SampleConfig, seed: int | None, *, scored: bool
     ) -> Iterator[Token]:
         """The tokens of a single text after the prompt. Options and prompt are checked at once."""
         streams = self._streams(self._after(prompt, "the prompt"), config, checked_seed(seed), range(1))
-        return tokens_of(streams, self.vocabulary.characters, config, scored=scored)
+        return tokens_of(streams, self.vocabulary, config, scored=scored)
 
-    def _samples(self, count: int, prompt: str, config: SampleConfig, seed: int) -> Iterator[Sample]:
+    def _samples(self, count: int | None, prompt: str, config: SampleConfig, seed: int) -> Iterator[Sample]:
+        """`count` None: without an end."""
         start = self._after(prompt, "the prompt")
 
         def batch(indices: range) -> list[Sample]:
             return samples_of(
-                self._streams(start, config, seed, indices), self.vocabulary.characters, config, seed, indices
+                self._streams(start, config, seed, indices), self.vocabulary, config, seed, indices
             )
 
-        batches = (range(first, min(first + MAX_BATCH, count)) for first in range(0, count, MAX_BATCH))
+        firsts = repeated(0, MAX_BATCH) if count is None else range(0, count, MAX_BATCH)
+        most = inf if count is None else count
+        batches = (range(first, int(min(first + MAX_BATCH, most))) for first in firsts)
         return chain.from_iterable(in_order(batch, batches))
 
     def _streams(self, start: State, config: SampleConfig, seed: int, indices: range) -> Streams:
@@ -229,7 +269,9 @@ class Model:
 
     def _distribution(self, state: State) -> Distribution:
         characters = self.vocabulary.characters + UNKNOWN_GLYPH * self.vocabulary.has_unknown
-        return Distribution(characters, probabilities_of(self._engine.logits(state.top))[0])
+        probabilities = probabilities_of(self._engine.logits(state.top))[0]
+        end = float(probabilities[-1]) if self.vocabulary.has_end else 0.0
+        return Distribution(characters, probabilities[: len(characters)], end)
 
     def _predictions(self, state: State, ids: Ids) -> Iterator[Distribution]:
         buffers = self._engine.buffers()
@@ -248,7 +290,9 @@ def load(path: str | Path) -> Model:
     return Model.of(stored, file)
 
 
-def _sample_config(options: Mapping[str, Any], *, endless: bool = True) -> SampleConfig:
+def _sample_config(
+    options: Mapping[str, Any], *, endless: bool = True, documents: bool = False
+) -> SampleConfig:
     """The options as a checked configuration; None where that is the default stands for it."""
     settings = settings_of(SampleConfig)
     given = {
@@ -257,7 +301,7 @@ def _sample_config(options: Mapping[str, Any], *, endless: bool = True) -> Sampl
         if not (value is None and name in settings and settings[name].is_optional)
     }
     config = SampleConfig(**checked(settings, given, "sample"))
-    may_end = config.length != ENDLESS or config.lines is not None or config.stop
+    may_end = documents or config.length != ENDLESS or config.lines is not None or config.stop
     if not may_end and not endless:
         raise InputError(
             "--length −1 never ends: stream a single sample, or give a length, lines or a stop string"

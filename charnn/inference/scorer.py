@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from charnn.data.vocab import Vocabulary
 from charnn.inference.cells import Array
-from charnn.inference.encoding import Encoded, Unknown, encode
+from charnn.inference.encoding import Encoded, Unknown, border, encode
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.scores import Score
 from charnn.inference.softmax import log_probs_of
@@ -29,10 +30,16 @@ OUTPUT_ENTRIES = 1 << 19  # of the logits and hidden states that a thread holds 
 
 
 class Scorer:
-    """Scores texts that each follow the same `start`, the state (B = 1) after their context."""
+    """Scores texts that each follow the same `start`, the state (B = 1) after their context.
 
-    def __init__(self, engine: Engine, vocabulary: Vocabulary, start: State, unknown: Unknown) -> None:
+    Of a model of documents the `end` of each is scored too, unless it is False.
+    """
+
+    def __init__(
+        self, engine: Engine, vocabulary: Vocabulary, start: State, unknown: Unknown, end: bool = True
+    ) -> None:
         self._engine, self._vocabulary, self._start, self._unknown = engine, vocabulary, start, unknown
+        self._end = border(vocabulary) if end and vocabulary.has_end else np.empty(0, np.intp)
 
     def text(self, text: str, name: str) -> Score:
         """The score of one text. `name` is what an error calls it."""
@@ -46,6 +53,8 @@ class Scorer:
                 text = self._encode(piece[begin : begin + STRETCH], name, offset)
                 offset += len(text.text)
                 yield _score(text, read(text.ids))
+        if len(self._end):
+            yield _score(Encoded("", "", self._end, 0), read(self._end))
 
     def many(self, texts: Iterable[str], first: int = 1) -> Iterator[Score]:
         """Scores of many texts, in their order; errors number them from `first`."""
@@ -53,7 +62,7 @@ class Scorer:
             if len(block) == 1:  # it may be a long one
                 yield self.text(*block[0])
             else:
-                yield from self._batches([self._encode(text, name) for text, name in block])
+                yield from self._batches([self._ended(self._encode(text, name)) for text, name in block])
 
     def _reader(self) -> Read:
         """What reads a text, from its beginning."""
@@ -68,6 +77,9 @@ class Scorer:
 
     def _encode(self, text: str, name: str, offset: int = 0) -> Encoded:
         return encode(self._vocabulary, text, self._unknown, name, offset)
+
+    def _ended(self, text: Encoded) -> Encoded:
+        return replace(text, ids=np.concatenate([text.ids, self._end])) if len(self._end) else text
 
     def _batches(self, texts: Sequence[Encoded]) -> list[Score]:
         """Scores in order; each batch holds texts of about one length."""
@@ -105,8 +117,11 @@ def _blocks(texts: Iterable[str], first: int) -> Iterator[list[tuple[str, str]]]
 
 
 def _score(text: Encoded, log_probs: Array) -> Score:
-    log_prob = float(log_probs.sum(dtype=np.float64))
-    return Score(text.text, text.scored, text.unknown, log_prob, log_probs * np.float32(-1 / math.log(2)))
+    """`log_probs` (len(scored),), with one more where the end of a document was scored."""
+    log_prob, chars = float(log_probs.sum(dtype=np.float64)), len(text.scored)
+    end = float(log_probs[-1]) if len(log_probs) > chars else None
+    bits = log_probs[:chars] * np.float32(-1 / math.log(2))
+    return Score(text.text, text.scored, text.unknown, log_prob, bits, end)
 
 
 def _joined(text: str, stretches: Sequence[Score]) -> Score:
@@ -117,6 +132,7 @@ def _joined(text: str, stretches: Sequence[Score]) -> Score:
         sum(stretch.unknown for stretch in stretches),
         math.fsum(stretch.log_prob for stretch in stretches),
         np.concatenate([np.empty(0, np.float32), *(stretch.surprisal_bits for stretch in stretches)]),
+        stretches[-1].end_log_prob if stretches else None,
     )
 
 

@@ -17,6 +17,8 @@ class Measured(Protocol):
     @property
     def chars(self) -> int: ...
     @property
+    def ends(self) -> int: ...
+    @property
     def unknown(self) -> int: ...
     @property
     def log_prob(self) -> float: ...
@@ -32,7 +34,8 @@ class Score(ArrayValue):
 
     `scored` is the text without the characters that were skipped as unknown; `unknown` counts those skipped
     or replaced; `log_prob` is the natural log of the probability; `surprisal_bits` (chars,) is −log₂ of the
-    probability of each scored character, float32.
+    probability of each scored character, float32. Where the end of a document was scored, `end_log_prob` is part of
+    `log_prob`, and it counts as one character in what is per character.
     """
 
     text: str
@@ -40,6 +43,7 @@ class Score(ArrayValue):
     unknown: int
     log_prob: float
     surprisal_bits: Array
+    end_log_prob: float | None = None
 
     @property
     def chars(self) -> int:
@@ -47,14 +51,19 @@ class Score(ArrayValue):
         return len(self.scored)
 
     @property
+    def ends(self) -> int:
+        """How many ends of documents were scored: 1 or 0."""
+        return int(self.end_log_prob is not None)
+
+    @property
     def bits_per_char(self) -> float | None:
         """None for an empty text."""
-        return _bits_per(self.chars, self.log_prob)
+        return _bits_per(self.chars and self.chars + self.ends, self.log_prob)
 
     @property
     def perplexity(self) -> float | None:
         """Per character; None for an empty text."""
-        return _perplexity(self.chars, self.log_prob)
+        return _perplexity(self.chars and self.chars + self.ends, self.log_prob)
 
     def places(self) -> Iterator[tuple[str, float | None]]:
         """Each character of the text with its surprisal in bits, None for one that was skipped as unknown."""
@@ -74,20 +83,26 @@ class Total:
     chars: int = 0
     unknown: int = 0
     log_prob: float = 0.0
+    ends: int = 0
 
     def plus(self, other: Measured) -> "Total":
         """The sum with one score more."""
-        return Total(self.chars + other.chars, self.unknown + other.unknown, self.log_prob + other.log_prob)
+        return Total(
+            self.chars + other.chars,
+            self.unknown + other.unknown,
+            self.log_prob + other.log_prob,
+            self.ends + other.ends,
+        )
 
     @property
     def bits_per_char(self) -> float | None:
         """None where there was no character."""
-        return _bits_per(self.chars, self.log_prob)
+        return _bits_per(self.chars and self.chars + self.ends, self.log_prob)
 
     @property
     def perplexity(self) -> float | None:
         """Per character; None where there was none."""
-        return _perplexity(self.chars, self.log_prob)
+        return _perplexity(self.chars and self.chars + self.ends, self.log_prob)
 
     @property
     def coded_bytes(self) -> int:

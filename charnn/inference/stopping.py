@@ -7,7 +7,7 @@ from charnn.config import SampleConfig
 
 Token = tuple[str, float]
 """A character that was drawn, and its log-probability: natural log, untempered, untruncated; NaN if not asked for."""
-Reason = Literal["length", "lines", "stop"]
+Reason = Literal["length", "lines", "stop", "end"]
 
 ENDLESS = -1
 
@@ -80,6 +80,7 @@ class Text:
 
     def __init__(self, config: SampleConfig) -> None:
         self.reason: Reason | None = None if config.length else "length"
+        self.end_log_prob: float | None = None  # of the document's end, where that was drawn
         self._left = config.length  # below 0 it never comes to 0
         self._tokens: list[Token] = []  # certain to belong to the text, and not taken yet
         self._criteria: list[StoppingCriterion] = []
@@ -97,6 +98,11 @@ class Text:
             self._tokens += self._passed((token,))
         else:
             self._tokens.append(token)
+
+    def end(self, log_prob: float) -> None:
+        """The document's end was drawn next."""
+        self.reason, self.end_log_prob = "end", log_prob
+        self._tokens += self._passed(())
 
     def pop(self) -> list[Token]:
         """What has become certain to belong to the text since the last time."""

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from charnn.config import ModelConfig, to_json
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, InputError, ModelFileError
@@ -21,17 +23,20 @@ from charnn.files import open_own_file, open_regular, write_atomically
 from charnn.model.kinds import weight_shapes, with_kind
 from charnn.model.shapes import inconsistency
 from charnn.settings import require_stored, settings_of
+from charnn.storage.model_documents import ModelDocuments
 from charnn.storage.model_tensors import (
+    HASHES,
     Floats,
     Weights,
     dense,
     is_quantized,
+    read_hashes,
     read_tensors,
     require_sane,
     stored_tensors,
 )
 from charnn.storage.strict_json import parse_json
-from charnn.storage.tensor_file import safetensors_chunks
+from charnn.storage.tensor_file import safetensors_chunks, stored_array
 
 FORMATS = (1, 2)  # 2: with 8-bit rows
 MODEL_FILE = "model.safetensors"
@@ -51,6 +56,7 @@ class ModelFile:
     vocabulary: Vocabulary
     weights: Weights
     provenance: dict[str, Any]
+    documents: ModelDocuments | None = None  # of a model of documents, whose vocabulary has their end
 
     def dense_weights(self) -> dict[str, Floats]:
         """The weights as arrays all."""
@@ -80,9 +86,10 @@ def write_model(path: Path, model: ModelFile) -> None:
         require_sane(model.weights)
     except ValueError as error:
         raise CharnnError(f"cannot write {path}: {error}; try a lower --lr") from None
-    write_atomically(
-        path, safetensors_chunks(stored_tensors(model.weights), {"charnn": _metadata_text(model)})
-    )
+    tensors = stored_tensors(model.weights)
+    if model.documents and model.documents.hashes is not None:
+        tensors[HASHES] = stored_array(model.documents.hashes, np.dtype(np.uint32), "U32")
+    write_atomically(path, safetensors_chunks(tensors, {"charnn": _metadata_text(model)}))
 
 
 def check_readable(model: ModelFile, room: int = 0) -> None:
@@ -108,6 +115,8 @@ def _metadata_text(model: ModelFile) -> str:
         },
         "provenance": model.provenance,
     }
+    if model.documents:
+        metadata["documents"] = model.documents.to_json()
     text = json.dumps(metadata, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace").decode()  # a file name's odd bytes; JSON reads them back
 
@@ -147,7 +156,11 @@ def _read(file: BinaryIO, path: Path) -> ModelFile:
     about = _metadata(header)
     config = parse_model_config(about["config"])
     weights = read_tensors(file, path, header, begin, weight_shapes(config))
-    return ModelFile(config, _vocabulary(about["vocabulary"], config), weights, about["provenance"])
+    vocabulary = _vocabulary(about["vocabulary"], config)
+    documents = None
+    if vocabulary.has_end:
+        documents = ModelDocuments.parse(about["documents"], read_hashes(file, header, begin))
+    return ModelFile(config, vocabulary, weights, about["provenance"], documents)
 
 
 def _read_prefix(file: BinaryIO, size: int) -> bytes:
@@ -172,7 +185,8 @@ def _metadata(header: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"its format is {about.get('format')!r}, this charnn reads {known}; try a newer charnn"
         )
-    return {name: _object(about.get(name), name) for name in ("config", "vocabulary", "provenance")}
+    parts = {name: _object(about.get(name), name) for name in ("config", "vocabulary", "provenance")}
+    return {**parts, "documents": about.get("documents")}
 
 
 def parse_model_config(values: dict[str, Any]) -> ModelConfig:

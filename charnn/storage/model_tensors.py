@@ -25,6 +25,7 @@ from charnn.storage.tensor_file import StoredTensor, stored_array
 HALF_FROM = 1_000_000  # parameters: half precision halves the file and moves its loss by under 0.001
 QUANTIZED_FROM = 1 << 22  # entries of a table
 TABLE = "ngrams.weight"
+HASHES = "documents.hashes"  # of the training documents, uint32 (n,); see `storage.model_documents`
 SCALES, MASK = ".scales", ".mask"
 MAX_WEIGHT = 1e6  # no network that works comes near; with it no product of a step can overflow
 _HALF_EXPONENT = 0x7C00  # all of its bits set: infinite or NaN
@@ -33,6 +34,7 @@ _DTYPES: dict[str, type[np.generic]] = {
     "F16": np.float16,
     "I8": np.int8,
     "U8": np.uint8,
+    "U32": np.uint32,
 }
 
 Floats = NDArray[np.floating[Any]]
@@ -99,6 +101,7 @@ def read_tensors(
     size = os.fstat(file.fileno()).st_size - begin
     places = {name: _place(name, entry, begin) for name, entry in header.items() if name != "__metadata__"}
     _check_places(places.values(), begin, size)
+    places.pop(HASHES, None)
     tables = {name for name, place in places.items() if place.dtype == "I8" and name.endswith(TABLE)}
     _check_names(places.keys(), shapes.keys(), tables)
     floats = {"F32", "F16"} & {places[name].dtype for name in shapes.keys() - tables}
@@ -110,6 +113,15 @@ def read_tensors(
             _require_tensor(name, places[name], min(floats, default="F32"), shape)
             weights[name] = _floats(file, name, places[name])
     return weights
+
+
+def read_hashes(file: BinaryIO, header: Mapping[str, Any], begin: int) -> NDArray[np.uint32] | None:
+    """The hashes of the training documents, where the file has any; after `read_tensors` has found it sound."""
+    if HASHES not in header:
+        return None
+    place = _place(HASHES, header[HASHES], begin)
+    _require_tensor(HASHES, place, "U32", place.shape[:1])
+    return _array(file, place)
 
 
 def _place(name: str, entry: Any, begin: int) -> _Place:

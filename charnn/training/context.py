@@ -4,17 +4,20 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from charnn.config import DataConfig, SampleConfig, TrainConfig, TrainOptions, to_json
+from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
 from charnn.inference.model import Model
 from charnn.model.kinds import parameter_count
 from charnn.settings import settings_of
 from charnn.storage.checkpoint_values import CheckpointValues
+from charnn.storage.model_documents import ModelDocuments, stored_hashes
 from charnn.storage.model_file import ModelFile, write_model
 from charnn.storage.run_folder import RunFolder
 from charnn.storage.train_state import TrainState
@@ -83,7 +86,20 @@ class RunContext:
 
     def model_file(self, trainer: Trainer) -> ModelFile:
         weights = {name: tensor.float().numpy() for name, tensor in trainer.weights().items()}
-        return ModelFile(self.config.model, self.corpus.vocabulary, weights, self._provenance(trainer))
+        return ModelFile(
+            self.config.model,
+            self.corpus.vocabulary,
+            weights,
+            self._provenance(trainer),
+            self._model_documents,
+        )
+
+    @cached_property
+    def _model_documents(self) -> ModelDocuments | None:
+        documents, part = self.corpus.documents, self.corpus.train
+        if not isinstance(part, DocumentView):
+            return None
+        return ModelDocuments(documents.kind, documents.separator, part.count, stored_hashes(part.hashes()))
 
     def started_event(self) -> Started:
         return Started(

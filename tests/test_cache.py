@@ -90,6 +90,15 @@ def test_a_changed_or_fresh_corpus_is_read_again(corpus: Path) -> None:
         assert decoded(encode_text([str(corpus)])) == text
 
 
+def test_another_text_of_the_same_size_and_time_is_read_again(corpus: Path, tmp_path: Path) -> None:
+    encode_text([str(corpus)])
+    corpus.write_text("ABRACADABRA\n")
+    os.utime(corpus, (OLD, OLD))
+    assert decoded(encode_text([str(corpus)])) == "ABRACADABRA\n"
+    write(tmp_path / "other", "xyzzyxyzzyx\n").replace(corpus)
+    assert decoded(encode_text([str(corpus)])) == "xyzzyxyzzyx\n"
+
+
 def test_options_of_reading_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"a\xffb")
     os.utime(tmp_path / "x", (OLD, OLD))

@@ -30,7 +30,7 @@ from charnn.data.cache import (
 from charnn.data.document_table import TableWriter
 from charnn.data.documents import mark_of
 from charnn.data.reading import Findings, ReadOptions, read_corpus
-from charnn.data.sources import FileStamp, file_stamps, list_sources
+from charnn.data.sources import FileStamp, Source, file_stamps, list_sources
 from charnn.data.streams import Tally
 from charnn.data.vocab import code_points
 from charnn.errors import InputError
@@ -40,6 +40,7 @@ CHUNK = 1 << 18  # bytes; larger ones leave the processor's cache
 CODE_POINTS = 0x110000
 _UNSEEN = -1
 _CLOCK_TICK = 2_000_000_000  # ns; FAT's, the coarsest of the file systems' clocks
+_KERNEL_TICK = 10_000_000  # ns; at which the kernel's own stamps advance
 
 Progress = Callable[[int, int | None], None]
 
@@ -67,7 +68,7 @@ def encode_text(
     stamps = file_stamps(listed)
     if (known := recall(_key(stamps, options))) and (encoded := open_encoded(known.sha256)):
         return replace(encoded, replaced=known.replaced, reason=known.reason, newlines=known.newlines)
-    total = sum(size for _, size, _, _ in stamps) if stamps else None
+    total = sum(stamp.size for stamp in stamps) if stamps else None
     tally, findings = Tally(), Findings()
     pieces = read_corpus(listed, options, tally, findings, chunk_size)
     first = next(pieces, "")  # then it is known whether the text is a collection
@@ -80,7 +81,7 @@ def encode_text(
         meta = encoder.finish(findings) | {"replaced": tally.replaced}
         encoded = store(folder, meta, tuple(map(without_secrets, sources)))
     found = Recalled(encoded.sha256, tally.replaced, findings.reason, findings.newlines)
-    if stamps and stamps == file_stamps(listed) and _are_settled(stamps):
+    if stamps and _are_settled(stamps) and _are_current(stamps, listed):
         for kind in {documents, findings.kind}:  # a resumed run asks for the kind that "auto" found
             remember(_key(stamps, replace(options, documents=kind)), found)
     return replace(encoded, replaced=tally.replaced, reason=found.reason, newlines=found.newlines)
@@ -101,8 +102,20 @@ def _key(stamps: Sequence[FileStamp] | None, options: ReadOptions) -> str:
 
 def _are_settled(stamps: Sequence[FileStamp]) -> bool:
     """Whether every file is older than a tick of the clock, so that a later change must show in its time."""
-    newest = max(time_ns for _, _, _, time_ns in stamps)
-    return time.time_ns() - newest > _CLOCK_TICK
+    return time.time_ns() - max(stamp.modified for stamp in stamps) > _CLOCK_TICK
+
+
+def _are_current(stamps: Sequence[FileStamp], listed: Sequence[Source]) -> bool:
+    """Whether the files are as they were when reading began, and a later change must show."""
+    _wait_for_a_tick(stamps)
+    return file_stamps(listed) == stamps
+
+
+def _wait_for_a_tick(stamps: Sequence[FileStamp]) -> None:
+    """A change after this shows in `changed`, which no program sets back."""
+    age = time.time_ns() - max(stamp.changed for stamp in stamps)
+    if 0 <= age < _KERNEL_TICK:
+        time.sleep((_KERNEL_TICK - age) / 1e9)
 
 
 class Encoder:

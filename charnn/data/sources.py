@@ -1,21 +1,38 @@
 """What a user names as a corpus → the list of things to read, in order."""
 
 import glob
+import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Literal, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 from charnn.data.addresses import scheme_of, without_secrets
+from charnn.data.decompression import compression_of
 from charnn.errors import CharnnError, CorpusError
 
 BINARY_PROBE = 8192  # bytes; a file in a folder or an archive is text when its first 8 KB hold no NUL
 
 _GLOB_MARKS = frozenset("*?[")
+_METRICS = "metrics.jsonl"  # of a run: see charnn.storage.run_folder
+_METRICS_START = 4096  # bytes, which its first event begins in
 
-FileStamp = tuple[str, int, int, int]  # real path, size, inode, modification time in nanoseconds
+LeftOut = Counter[str]
+"""How many files and folders inside a named folder weren't taken for corpus, by the reason."""
+
+
+class FileStamp(NamedTuple):
+    """What changes when a file does. Times in nanoseconds."""
+
+    path: str  # real
+    size: int
+    modified: int
+    changed: int  # also where a program set `modified` back
+    inode: int
+    device: int
 
 
 @dataclass(frozen=True)
@@ -24,6 +41,7 @@ class Source:
 
     name: str
     kind: Literal["file", "stdin", "http", "remote"] = "file"
+    is_found: bool = False  # in a folder, where its beginning showed that it is text
 
     @property
     def shown(self) -> str:
@@ -36,14 +54,16 @@ def listed_paths(corpus: str | Path | Sequence[str | Path]) -> list[str]:
     return [str(corpus)] if isinstance(corpus, (str, Path)) else [str(source) for source in corpus]
 
 
-def list_sources(names: Sequence[str]) -> list[Source]:
+def list_sources(names: Sequence[str], left_out: LeftOut | None = None) -> list[Source]:
     """Files, folders, globs, URLs and "-" → sources, in the order given. Only files in folders are opened.
 
-    Raises CorpusError for a missing file, a glob without a match, a FIFO or device, or "-" given twice.
+    `left_out` counts what folders hold besides. Raises CorpusError for a missing file, a glob without a match, a FIFO
+    or device, or "-" given twice.
     """
     if list(names).count("-") > 1:
         raise CorpusError("standard input can be read only once; give '-' once")
-    found = [source for name in names for source in _sources_of(name)]
+    passed_over = LeftOut() if left_out is None else left_out
+    found = [source for name in names for source in _sources_of(name, passed_over)]
     if not found:
         raise CorpusError("no corpus given; name a file, a folder, a URL or '-'")
     return found
@@ -56,59 +76,121 @@ def file_stamps(sources: Sequence[Source]) -> list[FileStamp] | None:
     stamps = []
     for source in sources:
         try:
-            status = Path(source.name).stat()
+            at = Path(source.name).stat()
         except OSError:  # gone or unreadable: the reading will say so
             return None
-        stamps.append((os.path.realpath(source.name), status.st_size, status.st_ino, status.st_mtime_ns))
+        path = os.path.realpath(source.name)
+        stamps.append(FileStamp(path, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino, at.st_dev))
     return stamps
 
 
-def _sources_of(name: str) -> list[Source]:
+def _sources_of(name: str, left_out: LeftOut) -> list[Source]:
     if name == "-":
         return [Source(name, "stdin")]
     if scheme := scheme_of(name):
         return [Source(name, "http" if scheme in ("http", "https") else "remote")]
     if _mode(name) is None and _GLOB_MARKS.intersection(name):
-        return _matching(name)
-    return _local(name)
+        return _matching(name, left_out)
+    return _local(name, left_out)
 
 
-def _matching(pattern: str) -> list[Source]:
-    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - pathlib matches hidden files too
+def _matching(pattern: str, left_out: LeftOut) -> list[Source]:
+    matches = sorted(glob.glob(_with_literal_folders(pattern), recursive=True))  # noqa: PTH207 - pathlib matches hidden files too
     if not matches:
         raise CorpusError(f"no file matches {pattern}; check the pattern")
-    return [source for match in matches for source in _local(match)]
+    return [source for match in matches for source in _local(match, left_out)]
 
 
-def _local(name: str) -> list[Source]:
+def _with_literal_folders(pattern: str) -> str:
+    """The pattern, but for the folders at its beginning that are called so: `[2020]/*.txt` is in `[2020]`."""
+    head, tail = os.path.split(pattern)
+    tails = [tail]
+    while head and not os.path.isdir(head):  # noqa: PTH112 - a pattern is no path
+        parent, tail = os.path.split(head)
+        if parent == head:
+            return pattern
+        head, tails = parent, [tail, *tails]
+    return os.path.join(glob.escape(head), *tails)  # noqa: PTH118
+
+
+def _local(name: str, left_out: LeftOut) -> list[Source]:
     mode = _mode(name)
     if mode is None:
         raise CorpusError(f"no such file: {name}; check the path")
     if S_ISDIR(mode):
-        return _in_folder(name)
+        return _in_folder(name, left_out)
     if not S_ISREG(mode):
         raise CorpusError(f"{name} is not a regular file; pipe its text in: charnn train - < {name}")
     return [Source(name)]
 
 
-def _in_folder(folder: str) -> list[Source]:
-    sources = [Source(str(path)) for path in sorted(_visible_files(folder)) if _is_text(path)]
+def _in_folder(folder: str, left_out: LeftOut) -> list[Source]:
+    here = LeftOut()
+    root = os.path.realpath(folder)
+    paths = sorted(_visible_files(folder, here))
+    sources = [Source(str(path), is_found=True) for path in paths if _is_corpus(path, root, here)]
+    left_out.update(here)
     if not sources:
+        besides = f" (left out: {describe(here)})" if here else ""
         raise CorpusError(
-            f"no text files in {folder}; compressed ones have to be named, or matched by a glob"
+            f"no text files in {folder}{besides}; compressed ones have to be named, or matched by a glob"
         )
     return sources
 
 
-def _visible_files(folder: str) -> Iterator[Path]:
+def describe(left_out: LeftOut) -> str:
+    """`3 hidden, 1 binary`, the most frequent reason first."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in left_out.most_common())
+
+
+def _visible_files(folder: str, left_out: LeftOut) -> Iterator[Path]:
     for root, folders, files in os.walk(folder, onerror=_refuse):
+        if _METRICS in files and _is_run(Path(root)):
+            left_out["a run of charnn"] += 1
+            folders.clear()
+            continue
+        left_out["hidden"] += sum(name.startswith(".") for name in (*folders, *files))
         folders[:] = [name for name in folders if not name.startswith(".")]
+        linked = sum(os.path.islink(os.path.join(root, name)) for name in folders)  # noqa: PTH114, PTH118
+        left_out["linked folder"] += linked  # os.walk doesn't go into one
         yield from (Path(root, name) for name in files if not name.startswith("."))
+    for reason in [reason for reason, count in left_out.items() if not count]:
+        del left_out[reason]
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder's metrics begin as those of a run do: what training writes is no text to train on."""
+    if not S_ISREG(_mode(str(folder / _METRICS)) or 0):
+        return False
+    try:
+        with (folder / _METRICS).open("rb") as file:
+            line = file.readline(_METRICS_START)
+        return line.startswith(b'{"event": "start"') or json.loads(line).get("event") == "start"
+    except (ValueError, AttributeError, RecursionError):
+        return False
+    except OSError as error:
+        _refuse(error)
+
+
+def _is_corpus(path: Path, root: str, left_out: LeftOut) -> bool:
+    """Whether a visible file in a folder is text; counts why not."""
+    reason = _reason_against(path, root)
+    if reason:
+        left_out[reason] += 1
+    return not reason
+
+
+def _reason_against(path: Path, root: str) -> str:
+    if not S_ISREG(_mode(str(path)) or 0):
+        return "not a regular file"
+    if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+        return "a link out of the folder"
+    if compression_of(path.name) != ("", ""):
+        return "compressed"
+    return "" if _is_text(path) else "binary"
 
 
 def _is_text(path: Path) -> bool:
-    if not S_ISREG(_mode(str(path)) or 0):
-        return False
     try:
         with path.open("rb") as file:
             return b"\0" not in file.read(BINARY_PROBE)

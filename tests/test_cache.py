@@ -1,14 +1,15 @@
+import errno
+import io
 import json
 import multiprocessing
 import os
-import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier
-from typing import cast
+from typing import BinaryIO, cast
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from charnn.cli.cache import cache
 from charnn.config import Errors
 from charnn.data import encode
-from charnn.data.cache import EncodedText, cache_folder, cached_texts, clear_cache, open_encoded
+from charnn.data.cache import EncodedText, cache_folder, cached_texts, clear_cache, open_encoded, write_all
 from charnn.data.encode import encode_text
 from charnn.errors import CharnnError, CorpusError, InputError
 
@@ -167,25 +168,51 @@ def test_what_fails_or_is_interrupted_leaves_nothing(corpus: Path, cache_home: P
     assert [path for path in cache_home.rglob("*") if path.is_file()] == []
 
 
-def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_not(corpus: Path) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    texts = cache_folder() / "texts"
-    left, living, elsewhere, stale = (
-        texts / f".tmp-{pid}-0123-{host}"
-        for pid, host in (
-            (dead.pid, platform.node()),
-            (os.getpid(), platform.node()),
-            (dead.pid, "else-where"),
-            (dead.pid, "long-gone"),
-        )
+ENCODING = """
+import sys
+from charnn.data.cache import temporary_entry
+with temporary_entry() as folder:
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def encoding() -> tuple[subprocess.Popen[str], Path]:
+    """A process that is encoding a text, and the folder that it does it in."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", ENCODING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    for folder in (left, living, elsewhere, stale):
-        folder.mkdir(parents=True)
-    os.utime(stale, (OLD, OLD))
-    encode_text([str(corpus)])
-    assert [folder.exists() for folder in (left, living, elsewhere, stale)] == [False, True, True, False]
-    assert len(cached_texts()) == 1
+    assert child.stdout
+    return child, Path(child.stdout.readline().strip())
+
+
+def test_what_a_killed_process_left_is_removed_and_a_living_ones_never_is(corpus: Path) -> None:
+    dead, left = encoding()
+    living, held = encoding()
+    try:
+        dead.kill()
+        dead.communicate()
+        os.utime(held, (OLD, OLD))  # however long it takes
+        encode_text([str(corpus)])
+        assert [folder.exists() for folder in (left, held)] == [False, True]
+        clear_cache()
+        assert held.exists() and cached_texts() == []
+    finally:
+        living.communicate("")
+    assert living.returncode == 0 and not held.exists()
+
+
+@pytest.mark.skipif(not Path("/usr/bin/unshare").exists(), reason="no unshare here")
+def test_a_living_process_of_another_numbering_is_left_alone(corpus: Path) -> None:
+    living, held = encoding()
+    script = f"from charnn.data.encode import encode_text; encode_text([{str(corpus)!r}])"
+    command = ["unshare", "--user", "--map-root-user", "--pid", "--fork", sys.executable, "-c", script]
+    ended = subprocess.run(command, capture_output=True, check=False)
+    still_there = held.exists()
+    living.communicate("")
+    if b"unshare" in ended.stderr:
+        pytest.skip("unshare isn't allowed here")
+    assert ended.returncode == 0 and still_there
 
 
 def encode_in_child(name: str, barrier: Barrier) -> str:
@@ -193,14 +220,23 @@ def encode_in_child(name: str, barrier: Barrier) -> str:
     return encode_text([name], chunk_size=100).sha256
 
 
-def test_two_processes_may_encode_the_same_text_at_once(tmp_path: Path) -> None:
-    name = str(write(tmp_path / "x", ("To be, or not to be " + WIDE) * 100))
+def clear_in_child(barrier: Barrier) -> str:
+    barrier.wait()
+    clear_cache()
+    return ""
+
+
+def test_processes_may_encode_the_same_text_and_clear_the_cache_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager, context.Pool(2) as pool:
-        barrier = manager.Barrier(2)
-        hashes = pool.starmap(encode_in_child, [(name, barrier)] * 2)
-    assert hashes == [encode_text([name]).sha256] * 2
-    assert [path.name for path in (cache_folder() / "texts").iterdir()] == [hashes[0]]
+    with context.Manager() as manager, context.Pool(5) as pool:
+        barrier = manager.Barrier(5)
+        for i in range(8):
+            name = str(write(tmp_path / f"{i}", ("To be, or not to be " + WIDE + str(i)) * 100))
+            jobs = [pool.apply_async(encode_in_child, (name, barrier)) for _ in range(4)]
+            jobs.append(pool.apply_async(clear_in_child, (barrier,)))
+            hashes = {job.get() for job in jobs} - {""}
+            assert hashes == {encode_text([name]).sha256}
+    assert not list((cache_folder() / "texts").glob(".tmp-*"))
 
 
 def test_a_cache_that_cannot_be_written_is_one_line(
@@ -223,6 +259,100 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "CharnnError: cannot write the cache in" in result.stderr
     assert list((cache_folder() / "texts").iterdir()) == []
+
+
+def test_clearing_names_what_was_piped_in(
+    corpus: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode_text([str(corpus)])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"piped in")))
+    sha256 = encode_text(["-"]).sha256
+    cache()
+    assert "standard input" in capsys.readouterr().out
+    cache(clear=True)
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "piped" in line]
+    assert sha256[:12] in line and "8 characters" in line
+
+
+def test_no_line_is_longer_than_a_screen_can_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    encode_text([str(write(tmp_path / f"{i:0200}", "text")) for i in range(50)])
+    cache()
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert len(line) <= 500
+
+
+def test_nobody_else_may_read_the_cache(corpus: Path, cache_home: Path) -> None:
+    before = os.umask(0)
+    try:
+        (cache_home / "charnn").mkdir(mode=0o777)
+        encode_text([str(corpus)])
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in cache_home.rglob("*") if path.is_file()}
+    assert modes == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in cache_home.rglob("*") if path.is_dir()} == {0o700}
+
+
+def test_a_short_write_is_carried_on_with() -> None:
+    class Short:
+        taken = b""
+
+        def write(self, data: memoryview) -> int:
+            self.taken += bytes(data[:3])
+            return min(len(data), 3)
+
+    file = Short()
+    write_all(cast(BinaryIO, file), np.arange(5, dtype="<u2").data)
+    assert file.taken == np.arange(5, dtype="<u2").tobytes()
+
+
+@pytest.mark.parametrize("most", [4096, 99_999, 100_001, 500_000, 999_999])
+def test_a_limit_on_the_files_size_is_named_wherever_it_strikes(tmp_path: Path, most: int) -> None:
+    name = write(tmp_path / "x", "0123456789" * 100_000)
+    script = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))\n"
+        f"from charnn.data.encode import encode_text; encode_text([{str(name)!r}])"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "File too large (see ulimit -f)" in result.stderr.splitlines()[-1]
+    assert list((cache_folder() / "texts").iterdir()) == []
+
+
+def test_an_index_that_cannot_be_written_ends_nothing(corpus: Path, cache_home: Path) -> None:
+    (cache_home / "charnn/sources").mkdir(parents=True)
+    key = cache_home / "charnn/sources"
+    encode_text([str(corpus)])
+    (note,) = key.iterdir()
+    note.unlink()
+    note.mkdir()  # nothing can be written under its name
+    clear = cache_folder() / "texts"
+    shutil.rmtree(clear)
+    assert decoded(encode_text([str(corpus)])) == "abracadabra\n"
+
+
+def test_what_cannot_be_read_is_not_taken_for_damaged(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded = encode_text([str(corpus)])
+    meta = cache_folder() / "texts" / encoded.sha256 / "meta.json"
+    before = meta.stat().st_ino
+    real = os.open
+
+    def failing(path: str, *rest: int, **more: int) -> int:
+        if str(path).endswith("meta.json"):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", failing)
+        with pytest.raises(CharnnError, match=r"cannot read the cached text .*Input/output error"):
+            encode_text([str(corpus)])
+    assert meta.stat().st_ino == before and open_encoded(encoded.sha256)
+
+
+def test_a_relative_cache_home_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value in ("relative/folder", ".", ""):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert cache_folder() == tmp_path / ".cache" / "charnn"
 
 
 def test_clearing_leaves_open_texts_readable(corpus: Path) -> None:

@@ -15,7 +15,11 @@ LONGEST_NAMES = 300  # characters of a line
 
 def cache(
     clear: Annotated[
-        bool, typer.Option("--clear", help="Remove every encoded corpus; nothing else is lost.")
+        bool,
+        typer.Option(
+            "--clear",
+            help="Remove every encoded corpus. Those that were piped in are named: nothing else can read them again.",
+        ),
     ] = False,
 ) -> None:
     """Show or clear the corpora that are kept encoded.
@@ -32,6 +36,12 @@ def cache(
     if clear:
         clear_cache()
         note(f"cleared {len(entries)} encoded corpora, {size}, from {cache_folder()}")
+        for entry in entries:
+            if entry.was_piped:
+                note(
+                    f"{entry.sha256[:12]}, {entry.chars:,} characters, was piped in: "
+                    "to go on with a run trained on it, pipe it in again"
+                )
     elif not entries:
         note(f"the cache in {cache_folder()} is empty")
     else:
@@ -48,5 +58,5 @@ def _show(entries: Sequence["CacheEntry"]) -> None:
     for entry in entries:
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.made))
         numbers = f"{entry.size / 1e6:>9,.1f}  {entry.chars:>14,}  {entry.distinct:>8,}"
-        names = short_line(" ".join(entry.names), LONGEST_NAMES)
-        print(f"{numbers}  {made}  {entry.sha256[:12]}  {names}")
+        shown = ("standard input" if name == "-" else name for name in entry.names)
+        print(f"{numbers}  {made}  {entry.sha256[:12]}  {short_line(' '.join(shown), LONGEST_NAMES)}")

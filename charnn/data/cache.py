@@ -1,36 +1,48 @@
-"""The encoded corpora on disk: kept by content, made atomically, checked on opening, shared by all runs.
+"""The encoded corpora on disk: kept by content, made atomically, checked on opening, shared by all of a user's runs.
 
 CACHE/texts/SHA-256/   ids.bin (provisional ids) and meta.json
 CACHE/sources/KEY.json which text a list of unchanged files holds
+CACHE/locks/           see charnn.data.cache_locks
+
+Nobody else may read it. What can't be read is never taken for damaged.
 """
 
+import errno
 import json
 import os
-import platform
 import secrets
 import shutil
-import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charnn.data.cache_locks import abandoned, held_while_encoding, text_locked
 from charnn.data.document_table import DocumentTable, open_table
-from charnn.errors import CharnnError
-from charnn.files import TEMPORARY_PREFIX, sync_folder, write_atomically, write_synced
+from charnn.errors import CharnnError, InputError
+from charnn.files import (
+    TEMPORARY_PREFIX,
+    open_own_file,
+    read_own_file,
+    sync_folder,
+    write_atomically,
+    write_synced,
+)
 
 VERSION = 1
 ID_TYPES = ("<u1", "<u2", "<u4")
 IDS_FILE = "ids.bin"
 _META_FILE = "meta.json"
+_MAX_META = 1 << 28  # bytes; the largest alphabet takes 30 MB
 _CHECKED_BYTES = 256 << 20  # larger maps are checked by size alone
-_DAY = 86400.0
-_FAULTS = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_PRIVATE = 0o700
+_MISSING = (FileNotFoundError, NotADirectoryError)
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +81,17 @@ class CacheEntry:
     made: float
     names: tuple[str, ...]
 
+    @property
+    def was_piped(self) -> bool:
+        """Whether it came from standard input, so that nothing but the pipe can give it again."""
+        return "-" in self.names
+
 
 def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/charnn, by default ~/.cache/charnn."""
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base) / "charnn"
+    """$XDG_CACHE_HOME/charnn, by default ~/.cache/charnn; a relative one is ignored, as the standard says."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if base.is_absolute():
+        return base / "charnn"
     try:
         return Path.home() / ".cache" / "charnn"
     except RuntimeError as error:
@@ -81,13 +99,21 @@ def cache_folder() -> Path:
 
 
 def open_encoded(sha256: str) -> EncodedText | None:
-    """The cached text with this hash, checked; None when there is none or it is damaged."""
+    """The cached text with this hash, checked; None when there is none or it is damaged.
+
+    Raises CharnnError when it can't be read.
+    """
     folder = _texts() / sha256
     try:
-        meta = json.loads((folder / _META_FILE).read_bytes())
+        meta = json.loads(read_own_file(folder / _META_FILE, _MAX_META))
         return _checked(folder / IDS_FILE, meta, sha256)
-    except _FAULTS:
+    except (*_MISSING, *_DAMAGE):
         return None
+    except OSError as error:
+        raise CharnnError(
+            f"cannot read the cached text {folder}: {error.strerror or error}; "
+            "try again, or set XDG_CACHE_HOME to another folder"
+        ) from error
 
 
 @contextmanager
@@ -96,36 +122,40 @@ def temporary_entry() -> Iterator[Path]:
 
     Raises CharnnError when the cache can't be written.
     """
-    with cache_writable():
-        _texts().mkdir(parents=True, exist_ok=True)
-        _remove_abandoned()
-        folder = _texts() / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}-{platform.node()}"
-        folder.mkdir()
-    try:
+    name = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    folder = _texts() / name
+    with ExitStack() as stack:
+        with cache_writable():
+            _make_private_folders()
+            _remove_abandoned()
+            stack.enter_context(held_while_encoding(_locks(), name))
+            folder.mkdir(mode=_PRIVATE)
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def store(folder: Path, meta: dict[str, Any], names: tuple[str, ...]) -> EncodedText:
-    """Make a temporary entry, whose ids are written and synced, the cached text `meta["sha256"]`."""
+    """Make a temporary entry, whose ids are written and synced, the cached text `meta["sha256"]`.
+
+    Where that text is cached already, by another process say, it stays.
+    """
     sha256 = meta["sha256"]
     meta = {"version": VERSION, **meta, "crc32": _checksum(folder / IDS_FILE), "names": names}
-    with cache_writable():
-        write_synced(folder / _META_FILE, [json.dumps(meta).encode()])
+    with cache_writable(), text_locked(_locks(), sha256):
+        if whole := open_encoded(sha256):
+            return whole
+        write_synced(folder / _META_FILE, [json.dumps(meta).encode()], mode=0o600)
         sync_folder(folder)
-        if open_encoded(sha256) is None:
-            shutil.rmtree(_texts() / sha256, ignore_errors=True)  # a damaged one would stand in the way
-        try:
-            folder.rename(_texts() / sha256)
-        except OSError:
-            if not (_texts() / sha256).is_dir():
-                raise
-            # else another run was first, with the same text
+        place = _texts() / sha256
+        if place.exists():  # what is damaged would stand in the way
+            shutil.rmtree(place)
+        folder.rename(place)
         sync_folder(_texts())
-    encoded = open_encoded(sha256)
+        encoded = open_encoded(sha256)
     if encoded is None:
-        raise CharnnError(f"the cache in {cache_folder()} was cleared while in use; run the command again")
+        raise CharnnError(
+            f"what was written to the cache in {cache_folder()} isn't what is read; check that disk"
+        )
     return encoded
 
 
@@ -136,22 +166,22 @@ def recall(key: str) -> Recalled | None:
         return Recalled(
             str(known["sha256"]), int(known["replaced"]), str(known["reason"]), int(known["newlines"])
         )
-    except _FAULTS:
+    except (OSError, *_DAMAGE):  # then it is read anew
         return None
 
 
 def remember(key: str, found: Recalled) -> None:
-    """Note what the sources behind `key` hold."""
-    with cache_writable():
-        _sources().mkdir(parents=True, exist_ok=True)
-        write_atomically(_sources() / f"{key}.json", [json.dumps(found._asdict()).encode()])
+    """Note what the sources behind `key` hold. Where that fails, they are read again next time."""
+    record = json.dumps(found._asdict())
+    with suppress(CharnnError):
+        write_atomically(_sources() / f"{key}.json", [record.encode()], mode=0o600)
 
 
 def cached_texts() -> list[CacheEntry]:
     """Every whole entry, the newest first."""
     found = []
     for path in _texts().glob(f"[!.]*/{_META_FILE}"):
-        with suppress(*_FAULTS):
+        with suppress(OSError, *_DAMAGE):
             meta, ids = json.loads(path.read_bytes()), path.with_name(IDS_FILE)
             size = path.stat().st_size + ids.stat().st_size
             chars, names = sum(meta["counts"]), tuple(map(str, meta["names"]))
@@ -164,22 +194,53 @@ def cached_texts() -> list[CacheEntry]:
 
 
 def clear_cache() -> None:
-    """Remove every encoded text. Runs that have one open keep it until they end."""
-    for folder in (_sources(), _texts()):
-        with cache_writable(), suppress(FileNotFoundError):
-            shutil.rmtree(folder)
+    """Remove every encoded text but those that are being made. Runs that have one open keep it until they end.
+
+    Raises CharnnError for what can't be removed.
+    """
+    if not cache_folder().exists():
+        return
+    with cache_writable("clear"):
+        _make_private_folders()
+        for note in list(_sources().iterdir()):
+            note.unlink(missing_ok=True)
+        _remove_abandoned()
+        for folder in list(_texts().iterdir()):
+            is_text = not folder.name.startswith(TEMPORARY_PREFIX)
+            if is_text or not (_locks() / f"{folder.name}.lock").exists():
+                with text_locked(_locks(), folder.name), suppress(FileNotFoundError):
+                    shutil.rmtree(folder)
 
 
 @contextmanager
-def cache_writable() -> Iterator[None]:
-    """Turn an OSError into a CharnnError that names the cache and XDG_CACHE_HOME."""
+def cache_writable(action: str = "write") -> Iterator[None]:
+    """Turn an OSError into a CharnnError that names the cache, the cause and XDG_CACHE_HOME."""
     try:
         yield
     except OSError as error:
+        cause = error.strerror or str(error)
+        if error.errno == errno.EFBIG:
+            cause += " (see ulimit -f)"
         raise CharnnError(
-            f"cannot write the cache in {cache_folder()}: {error.strerror or error}; "
+            f"cannot {action} the cache in {cache_folder()}: {cause}; "
             "free some space there or set XDG_CACHE_HOME to another folder"
         ) from error
+
+
+def write_all(file: BinaryIO, data: memoryview) -> None:
+    """Write all of `data` to an unbuffered file, which may take less at a time. Raises OSError."""
+    data = data.cast("B")
+    while data:
+        data = data[file.write(data) :]
+
+
+def _make_private_folders() -> None:
+    """The cache's folders, for this user alone."""
+    for folder in (cache_folder(), _texts(), _sources(), _locks()):
+        folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    status = cache_folder().stat()
+    if status.st_mode & 0o077 and hasattr(os, "getuid") and status.st_uid == os.getuid():
+        cache_folder().chmod(_PRIVATE)  # of an older version
 
 
 def _texts() -> Path:
@@ -190,8 +251,12 @@ def _sources() -> Path:
     return cache_folder() / "sources"
 
 
+def _locks() -> Path:
+    return cache_folder() / "locks"
+
+
 def _checked(path: Path, meta: dict[str, Any], sha256: str) -> EncodedText:
-    """Raises one of _FAULTS unless file and meta agree."""
+    """Raises OSError or one of _DAMAGE unless file and meta agree."""
     counts = np.array(meta["counts"], dtype=np.int64)
     characters, kind, total = meta["characters"], meta["dtype"], int(counts.sum())
     whole = (
@@ -214,7 +279,7 @@ def _checksum(path: Path) -> int | None:
     if path.stat().st_size >= _CHECKED_BYTES:
         return None
     checksum = 0
-    with path.open("rb") as file:
+    with open_own_file(path) as file:
         while data := file.read(1 << 20):
             checksum = zlib.crc32(data, checksum)
     return checksum
@@ -223,20 +288,6 @@ def _checksum(path: Path) -> int | None:
 def _remove_abandoned() -> None:
     """Remove the folders of processes that were killed while encoding."""
     for folder in _texts().glob(f"{TEMPORARY_PREFIX}*"):
-        with suppress(OSError, ValueError):
-            _, pid, _, host = folder.name.split("-", 3)
-            own_dead = host == platform.node() and not _is_alive(int(pid))
-            if own_dead or time.time() - folder.stat().st_mtime > _DAY:
+        with abandoned(_locks(), folder.name) as is_left:
+            if is_left:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    if os.name != "posix":  # where signal 0 would end the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

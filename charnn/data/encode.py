@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from charnn.data.cache import (
     remember,
     store,
     temporary_entry,
+    write_all,
 )
 from charnn.data.document_table import TableWriter
 from charnn.data.documents import mark_of
@@ -133,7 +134,7 @@ class Encoder:
         self._counts = np.zeros(CODE_POINTS, dtype=np.int64)  # by id
         self._hash = hashlib.sha256()
         with cache_writable():
-            self._file: BinaryIO = (folder / IDS_FILE).open("xb", buffering=0)
+            self._file = _create(folder / IDS_FILE)
             self._table = TableWriter(folder, mark) if mark else None
 
     def __enter__(self) -> "Encoder":
@@ -188,7 +189,7 @@ class Encoder:
     def _write(self, ids: NDArray[Any], utf8: bytes) -> None:
         narrow = ids.astype(self._kind)
         with cache_writable():
-            self._file.write(narrow.data)
+            write_all(self._file, narrow.data)
             if self._table:
                 self._table.add(utf8, narrow)
 
@@ -198,9 +199,16 @@ class Encoder:
         with cache_writable():
             self._file.close()
             path.rename(narrow)
-            self._file = path.open("xb", buffering=0)
+            self._file = _create(path)
             with narrow.open("rb") as file:
                 while data := file.read(CHUNK):
-                    self._file.write(np.frombuffer(data, dtype=self._kind).astype(kind).data)
+                    write_all(self._file, np.frombuffer(data, dtype=self._kind).astype(kind).data)
             narrow.unlink()
         self._kind = kind
+
+
+def _create(path: Path) -> BinaryIO:
+    """A new file, unbuffered, that nobody else may read."""
+    return cast(
+        BinaryIO, open(path, "xb", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))
+    )

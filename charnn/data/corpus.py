@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charnn.config import MAX_VALIDATION, DataConfig
+from charnn.data.addresses import scheme_of
 from charnn.data.cache import EncodedText, open_encoded
 from charnn.data.collection import DEFAULT_FRACTION, DocumentView, split_documents
 from charnn.data.document_table import MARK_ID
@@ -160,11 +161,11 @@ def _texts(data: DataConfig, sha256: str | None, progress: Progress | None) -> l
 def _text(
     sources: Sequence[str], expected: str | None, data: DataConfig, progress: Progress | None
 ) -> EncodedText:
-    """One text; for a resumed run whose corpus was piped in, the cached copy."""
-    if expected and "-" in sources:
+    """One text; for a resumed run whose corpus was piped in or fetched, the cached copy."""
+    if expected and any(source == "-" or scheme_of(source) for source in sources):
         if cached := open_encoded(expected):
             return cached
-        if sys.stdin and sys.stdin.isatty():
+        if "-" in sources and sys.stdin and sys.stdin.isatty():
             raise CorpusError("the corpus was piped in and its cached copy is gone; pipe it in again")
     return encode_text(
         sources,

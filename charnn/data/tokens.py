@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charnn.errors import CharnnError
+
 _RESIDENT_BYTES = 64 << 20  # a larger map's pages are given back after each reading
 
 
@@ -20,16 +22,26 @@ class TokenView:
 
     def read(self, start: int, stop: int) -> NDArray[np.int64]:
         """Ids of the characters [start, stop), shape (stop − start,)."""
+        self._require_whole()
         return self._own(self._ids[start:stop])
 
     def gather(self, places: NDArray[np.integer]) -> NDArray[np.int64]:
         """Ids of the characters at `places`, same shape."""
+        self._require_whole()
         return self._own(self._ids[places])
 
     def _own(self, provisional: NDArray[Any]) -> NDArray[np.int64]:
         ids: NDArray[np.int64] = self._table[provisional]
         self._release()
         return ids
+
+    def _require_whole(self) -> None:
+        """Raise CharnnError where the file behind the map was cut: reading beyond its end would kill the process."""
+        mapping = getattr(self._ids, "_mmap", None)
+        if mapping is not None and mapping.size() < len(mapping):
+            raise CharnnError(
+                "the cached copy of the corpus was cut short while it was in use; go on with --resume"
+            )
 
     def _release(self) -> None:
         """Let go of the pages just read, so that an epoch over a huge map leaves the resident size flat."""

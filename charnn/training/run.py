@@ -10,12 +10,14 @@ from charnn.errors import CharnnError, InputError, InterruptedRunError
 from charnn.files import explained, require_room
 from charnn.model.kinds import KindTraits, kind_of
 from charnn.settings import configured
+from charnn.storage.begun_here import remember_begun
 from charnn.storage.checkpoints import Checkpoint, CheckpointStore
 from charnn.storage.model_file import check_readable
 from charnn.storage.run_folder import MetricsLog, RunFolder
 from charnn.storage.train_state import TrainState
 from charnn.training.context import RunContext, TrainRequest
 from charnn.training.decisions import Decisions
+from charnn.training.corpus_names import addresses_in
 from charnn.training.device import memory_advice
 from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary, Saved
 from charnn.training.interval import Interval
@@ -100,6 +102,7 @@ def _trained(
     require_room(context.folder.path, _room_needed(trainer, store.keep))
     check_readable(context.model_file(trainer), ROOM_FOR_PROVENANCE)
     if checkpoint is None:
+        remember_begun(context.folder.path, addresses_in(context.config.data))
         yield from _begun(context, store, trainer)
     else:
         asides = store.set_aside_newer(checkpoint)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from charnn.bundled import bundled_corpus
 from charnn.config import TRAIN_SETTINGS, TrainOptions
+from charnn.data.addresses import without_secrets
 from charnn.errors import InputError
 from charnn.files import (
     LOCK,
@@ -21,6 +22,7 @@ from charnn.files import (
 from charnn.storage.run_folder import CHECKPOINTS, RunFolder, default_folders, newest_first
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_LONGEST_NAME = 200  # bytes; systems allow 255, and a number may follow
 
 
 def absolute_sources(sources: Sequence[str]) -> tuple[str, ...]:
@@ -39,6 +41,8 @@ def _is_path(name: str, value: object) -> bool:
 
 
 def _absolute(source: str) -> str:
+    if not source:
+        raise InputError("an empty name was given as corpus; is a variable of the shell unset?")
     return source if source == "-" or "://" in source else os.path.abspath(source)  # noqa: PTH100  a glob is no path
 
 
@@ -48,9 +52,10 @@ def run_name(sources: Sequence[str]) -> str:
         return "bundled"
     if sources[0] == "-":
         return "stdin"
-    path = PurePosixPath(sources[0].split("?")[0].rstrip("/").replace(os.sep, "/"))
+    path = PurePosixPath(without_secrets(sources[0]).rstrip("/").replace(os.sep, "/"))
     stem = path.with_suffix("").stem if path.suffix in _COMPRESSED else path.stem
-    return re.sub(r"[^\w.-]+", "_", stem).strip("._") or "corpus"
+    name = re.sub(r"[^\w.-]+", "_", stem).strip("._") or "corpus"
+    return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def choose_folder(sources: Sequence[str], options: TrainOptions) -> RunFolder:

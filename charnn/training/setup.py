@@ -18,6 +18,7 @@ from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.run_folder import RunFolder, started_config
 from charnn.training import device as devices
 from charnn.training.context import RunContext, TrainRequest, versions
+from charnn.training.corpus_names import require_fetchable, without_secrets_in
 from charnn.training.planner import Clock
 from charnn.training.recipe import RecipeInputs, choose, choose_budget
 from charnn.training.resume import check_fit, continued_config, refused, refused_start
@@ -40,6 +41,7 @@ def new_context(request: TrainRequest, folder: RunFolder) -> RunContext:
     options = with_architecture(start.options, start.model.config) if start.model else start.options
     data = replace(data, documents=corpus.documents.kind)
     config, notices = _chosen(options, data, corpus)
+    config = replace(config, data=without_secrets_in(config.data))
     return _new_context(request, folder, config, opened, [*start.notices, *notices])
 
 
@@ -50,6 +52,7 @@ def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkp
     values = checkpoint.values
     stored = replace(values.config, threads=devices.sane_threads(values.config.threads))
     config = _on_this_machine(continued_config(stored, _sources(request), request.options))
+    require_fetchable(config.data, request, folder.path, values.corpus_sha256)
     corpus, data, notices = resumed_corpus(
         config.data,
         stored.data,
@@ -58,7 +61,7 @@ def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkp
         values.corpus_sha256,
         request.on_read,
     )
-    config = replace(config, data=data)
+    config = replace(config, data=without_secrets_in(data))
     with refused(checkpoint):
         check_fit(config, corpus)
     clock = Clock(request.started, values.seconds)
@@ -75,7 +78,9 @@ def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
         stored = started_config(folder)
         stored = replace(stored, threads=devices.sane_threads(stored.threads))
     config = _on_this_machine(continued_config(stored, _sources(request), request.options))
+    require_fetchable(config.data, request, folder.path)
     opened = _Opened(config.data, StartingModel({"init_from": config.init_from or NONE}), request)
+    config = replace(config, data=without_secrets_in(config.data))
     with refused_start(folder.path):
         check_fit(config, opened.corpus)
     notice = "no checkpoint was saved yet: the run starts from its beginning"

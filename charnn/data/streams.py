@@ -39,13 +39,18 @@ class Tally:
 
     done: int = 0
     replaced: int = 0  # bytes or sequences that weren't text in the encoding, U+FFFD in their place
+    nuls: int = 0  # kept in what looked like text at its beginning
 
 
 class Document(NamedTuple):
-    """One text of a source: `chunks` have to be read to their end before the next document is asked for."""
+    """One text of a source: `chunks` have to be read to their end before the next document is asked for.
+
+    `is_found`: in a folder or an archive, where its first 8 KB held no NUL.
+    """
 
     name: str
     chunks: Iterator[bytes]
+    is_found: bool
 
 
 def documents(source: Source, tally: Tally, chunk_size: int) -> Iterator[Document]:
@@ -59,7 +64,7 @@ def documents(source: Source, tally: Tally, chunk_size: int) -> Iterator[Documen
         limit = ExpansionLimit(lambda: counted.count) if compression else None
         stream = decompressed(compression, raw)
         if not archive:
-            yield Document(source.shown, _chunks(source, stream, chunk_size, limit))
+            yield Document(source.shown, _chunks(source, stream, chunk_size, limit), source.is_found)
             return
         with _seekable(stream, raw, limit) as file:
             yield from _members(source, archive, file, chunk_size)
@@ -71,7 +76,7 @@ def _members(source: Source, archive: str, file: BinaryIO, chunk_size: int) -> I
     for name, member in members(archive, file):
         if b"\0" not in member.read(BINARY_PROBE):
             member.seek(0)
-            yield Document(f"{source.shown}/{name}", _chunks(source, member, chunk_size, limit))
+            yield Document(f"{source.shown}/{name}", _chunks(source, member, chunk_size, limit), True)
 
 
 @contextmanager

@@ -1,60 +1,119 @@
-"""UTF-8 bytes, however they are cut into chunks → text."""
+"""Bytes, however they are cut into chunks → text; UTF-8 unless another encoding is named."""
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from charnn.config import Errors
-from charnn.data.streams import Tally
+from charnn.data.encodings import UTF8, advice, canonical, wide_encoding
+from charnn.data.streams import Document, Tally
 from charnn.data.vocab import UNKNOWN_GLYPH
 from charnn.errors import CorpusError
 
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _GLYPH_BYTES = UNKNOWN_GLYPH.encode()
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class UndecodableError(CorpusError):
+    """Bytes that aren't text in their encoding; `data` are some, to advise on."""
+
+    def __init__(self, message: str, data: bytes) -> None:
+        super().__init__(message)
+        self.data = data
+
+
+@contextmanager
+def advised() -> Iterator[None]:
+    """Say what bytes that can't be decoded look like, and what to do then."""
+    try:
+        yield
+    except UndecodableError as error:
+        raise CorpusError(f"{error}; {advice(error.data)}") from None
 
 
 class Decoder:
     """Decodes one document. A byte-order mark at its start is dropped; line ends are kept as they are.
 
-    `replaced` counts the U+FFFD that stand for bytes that aren't UTF-8 (errors="replace").
+    `replaced` counts the U+FFFD that stand for bytes that aren't text (errors="replace"). NULs are kept and counted in
+    `nuls`, or, with `refuse_nuls`, taken for bytes that aren't text.
     """
 
-    def __init__(self, name: str, errors: Errors) -> None:
+    def __init__(self, name: str, errors: Errors, encoding: str = UTF8, *, refuse_nuls: bool = False) -> None:
         self.replaced = 0
-        self._name, self._errors = name, errors
+        self.nuls = 0
+        self._name, self._errors, self._encoding = name, errors, canonical(encoding)
+        self._refuse_nuls = refuse_nuls
         self._offset = 0  # of the pending bytes, in the document
         self._pending = b""
         self._at_start = True
+        is_utf8 = self._encoding == UTF8
+        self._other = None if is_utf8 else codecs.getincrementaldecoder(self._encoding)(errors)
 
     def decode(self, data: bytes, *, final: bool = False) -> str:
-        """The text that `data` completes. Raises CorpusError naming the document and the byte's offset."""
-        data = self._pending + data
-        try:
-            text, used = codecs.utf_8_decode(data, self._errors, final)
-        except UnicodeDecodeError as error:
-            raise self._complaint(data, error.start) from None
-        if self._errors == "replace":
-            self.replaced += text.count(UNKNOWN_GLYPH) - data[:used].count(_GLYPH_BYTES)
-        self._pending, self._offset = data[used:], self._offset + used
+        """The text that `data` completes. Raises UndecodableError naming the document and the offset."""
+        text = self._decode_other(data, final) if self._other else self._decode_utf8(data, final)
+        if "\0" in text:
+            text = self._without_nuls(text, data)
         if self._at_start and text:
             self._at_start = False
             text = text.removeprefix(_BYTE_ORDER_MARK)
         return text
 
-    def _complaint(self, data: bytes, start: int) -> CorpusError:
-        offset = self._offset + start
-        hint = ""
-        if not offset and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            hint = " (it looks like UTF-16: iconv -f UTF-16 -t UTF-8 converts it)"
-        return CorpusError(
-            f"{self._name} isn't UTF-8: byte 0x{data[start]:02X} at offset {offset}{hint}; "
-            "convert it, or use --errors replace"
-        )
+    def _decode_utf8(self, data: bytes, final: bool) -> str:
+        data = self._pending + data
+        try:
+            text, used = codecs.utf_8_decode(data, self._errors, final)
+        except UnicodeDecodeError as error:
+            raise self._complaint(data, error.start, self._offset) from None
+        if self._errors == "replace":
+            self.replaced += text.count(UNKNOWN_GLYPH) - data[:used].count(_GLYPH_BYTES)
+        self._pending, self._offset = data[used:], self._offset + used
+        return text
+
+    def _decode_other(self, data: bytes, final: bool) -> str:
+        assert self._other
+        start = self._offset - len(self._other.getstate()[0])
+        self._offset += len(data)
+        try:
+            text = self._other.decode(data, final)
+        except UnicodeDecodeError as error:
+            raise self._complaint(bytes(error.object), error.start, start) from None
+        except UnicodeError as error:  # UTF-16 or UTF-32 without a byte-order mark
+            raise UndecodableError(f"{self._name}: {error}", data) from None
+        self.replaced += text.count(UNKNOWN_GLYPH) if self._errors == "replace" else 0
+        if _SURROGATE.search(text):
+            raise UndecodableError(f"{self._name} isn't {self._encoding}: it has halves of characters", data)
+        return text
+
+    def _without_nuls(self, text: str, data: bytes) -> str:
+        """The text as its NULs are to be taken. Raises UndecodableError where they show another thing."""
+        count = text.count("\0")
+        if not self._refuse_nuls:
+            self.nuls += count
+            return text
+        if self._errors == "replace" and not wide_encoding(data):
+            self.replaced += count
+            return text.replace("\0", UNKNOWN_GLYPH)
+        raise UndecodableError(f"{self._name} holds NULs, which no text does", data)
+
+    def _complaint(self, data: bytes, start: int, offset: int) -> UndecodableError:
+        """`data` begins at `offset` in the document."""
+        what = f"{self._name} isn't {self._encoding.upper()}: byte 0x{data[start]:02X} at offset {offset + start}"
+        return UndecodableError(what, data)
 
 
-def decoded(name: str, chunks: Iterable[bytes], errors: Errors, tally: Tally) -> Iterator[str]:
-    """The text of one file's chunks, a piece a chunk; keeps `tally.replaced` current."""
-    decoder = Decoder(name, errors)
+def decoded(document: Document, errors: Errors, tally: Tally, encoding: str = UTF8) -> Iterator[str]:
+    """The text of one document, a piece a chunk; keeps `tally` current. Raises CorpusError for what isn't text."""
+    decoder = Decoder(document.name, errors, encoding, refuse_nuls=not document.is_found)
+    with advised():
+        yield from _decoded(decoder, document.chunks, tally)
+
+
+def _decoded(decoder: Decoder, chunks: Iterable[bytes], tally: Tally) -> Iterator[str]:
     for chunk in chunks:
         yield decoder.decode(chunk)
     yield decoder.decode(b"", final=True)
     tally.replaced += decoder.replaced
+    tally.nuls += decoder.nuls

@@ -46,7 +46,7 @@ class Source:
     @property
     def shown(self) -> str:
         """The name without what would let others in."""
-        return without_secrets(self.name)
+        return "standard input" if self.kind == "stdin" else without_secrets(self.name)
 
 
 def listed_paths(corpus: str | Path | Sequence[str | Path]) -> list[str]:

@@ -7,8 +7,6 @@ from typing import Any, BinaryIO, cast
 
 from charnn.errors import CorpusError
 
-_BUFFER = 1 << 16
-
 
 class _Waiting(io.RawIOBase):
     """A raw stream that waits where a non-blocking one would give nothing."""
@@ -26,9 +24,12 @@ class _Waiting(io.RawIOBase):
 
 
 def standard_input() -> BinaryIO:
-    """Standard input, which stays open when this is closed. Raises CorpusError when there is none."""
+    """Standard input, which stays open when this is closed; a read gives what has arrived.
+
+    Raises CorpusError when there is none.
+    """
     if sys.stdin is None:
         raise CorpusError("standard input is closed; pipe the text in or name a file")
     buffer = sys.stdin.buffer
     raw = getattr(buffer, "raw", None)  # none where a program put a stream of its own in place
-    return buffer if raw is None else cast(BinaryIO, io.BufferedReader(_Waiting(raw), _BUFFER))
+    return cast(BinaryIO, _Waiting(raw)) if raw else buffer

@@ -39,6 +39,7 @@ class Tally:
 
     done: int = 0
     replaced: int = 0  # bytes or sequences that weren't text in the encoding, U+FFFD in their place
+    newlines: int = 0  # CR LF and CR that became LF
     nuls: int = 0  # kept in what looked like text at its beginning
 
 
@@ -97,11 +98,9 @@ def _file_name(source: Source) -> str:
     return urllib.parse.urlsplit(source.name).path if source.kind == "http" else source.name
 
 
-def _chunks(
-    source: Source, stream: BinaryIO, chunk_size: int, limit: ExpansionLimit | None
-) -> Iterator[bytes]:
+def _chunks(source: Source, stream: Any, chunk_size: int, limit: ExpansionLimit | None) -> Iterator[bytes]:
     with _explained(source):
-        while data := stream.read(chunk_size):
+        while data := stream.read1(chunk_size):  # as it arrives
             if limit:
                 limit.count(len(data))
             yield data
@@ -174,11 +173,13 @@ def _explained(source: Source) -> Iterator[None]:
                 f"{source.shown} can't be fetched ({complaint(source.name, error)}); "
                 "check the address and the connection"
             ) from None  # the cause would show the address's secrets
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
             raise CorpusError(f"no such file: {source.name}; check the path") from error
+        if isinstance(error, IsADirectoryError):
+            raise CorpusError(f"{source.shown} is a folder; name a file") from error
         if not isinstance(error, OSError) or error.errno is None:  # gzip's way of saying it
             raise _damaged(source, error) from error
-        raise CharnnError(f"cannot read {source.name}: {error.strerror}") from error
+        raise CharnnError(f"cannot read {source.shown}: {error.strerror}") from error
 
 
 def _damaged(source: Source, error: Exception) -> CorpusError:

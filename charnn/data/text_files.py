@@ -1,0 +1,33 @@
+"""A file that a command reads, or standard input: its text as it arrives, read as a corpus is."""
+
+from collections.abc import Iterator
+
+from charnn.config import Errors
+from charnn.data.encodings import UTF8
+from charnn.data.newlines import unified
+from charnn.data.sources import Source
+from charnn.data.streams import Tally
+from charnn.data.utf8 import read_text
+
+STDIN = "-"
+CHUNK = 1 << 18  # bytes
+
+
+def read_text_file(
+    name: str,
+    *,
+    encoding: str = UTF8,
+    errors: Errors = "strict",
+    keep_newlines: bool = False,
+    chunk_size: int = CHUNK,
+) -> Iterator[str]:
+    """The text of a file, compressed or not, or of standard input for "-", in pieces as they arrive.
+
+    A byte-order mark at the start is dropped; CR LF and CR become LF unless `keep_newlines`. Raises InputError for a
+    file that isn't there, is damaged or isn't text in its encoding, with the byte's offset; CharnnError where reading
+    fails.
+    """
+    tally = Tally()
+    source = Source(name, "stdin" if name == STDIN else "file")
+    pieces = filter(None, read_text([source], "", errors, tally, chunk_size, encoding))
+    return pieces if keep_newlines else unified(pieces, tally)

@@ -113,7 +113,7 @@ def test_options_of_reading_are_told_apart(tmp_path: Path) -> None:
         encode_text(names, separator="--")
     with pytest.raises(InputError, match="separator"):
         encode_text(names, separator="\udcff")
-    with pytest.raises(InputError, match="--errors ignore"):
+    with pytest.raises(InputError, match="--errors 'ignore'"):
         encode_text(names, errors=cast(Errors, "ignore"))
 
 

@@ -12,6 +12,14 @@ from charnn.model.state import State
 from charnn.training.objective import Objective
 
 SEQ_LENGTH = 256
+LOGIT_BYTES = (
+    64 << 20
+)  # of a validation batch, at most: those of a vocabulary beyond 8,192 take shorter batches
+
+
+def validation_length(vocab_size: int) -> int:
+    """The most characters of each stream that are read at a time, so that validation takes no more than training."""
+    return max(1, min(SEQ_LENGTH, LOGIT_BYTES // (4 * VALIDATION_STREAMS * vocab_size)))
 
 
 @torch.no_grad()

@@ -1,20 +1,24 @@
 """The plan of a run in words: what was read, what was chosen and why, what it will take."""
 
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 
 import torch
 
-from charnn.config import Budget, ModelConfig, TrainConfig
+from charnn.config import VALIDATION_STREAMS, Budget, ModelConfig, TrainConfig
 from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
 from charnn.model.kinds import dense_parameters, kind_of, parameter_count
 from charnn.training.context import few_names
 from charnn.training.device import machine_gflops
+from charnn.training.evaluation import validation_length
 from charnn.training.recipe import KERNEL_SHARE
 
 TORCH_BYTES = 300e6  # resident once torch is loaded
+HIDDEN_BYTES = 96  # of a character, for each hidden unit of a layer: gates and states, forward and back
+LOGIT_BYTES = (
+    14  # of a character, for each of the vocabulary: logits, log-probabilities, gradient; as measured
+)
 
 
 def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[str, str]]:
@@ -40,7 +44,7 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
         ),
         ("regularised", _regularisation(model)),
         ("device", f"{config.device}, {config.precision}, {config.threads} threads, seed {config.seed}"),
-        ("memory", f"about {_memory(config) / 1e6:,.0f} MB"),
+        ("memory", f"about {_memory(config, val) / 1e6:,.0f} MB"),
         ("budget", describe_budget(config.budget)),
         ("time", _expected_time(config, len(corpus.train))),
         ("folder", str(folder)),
@@ -112,11 +116,13 @@ def _regularisation(model: ModelConfig) -> str:
     return f"dropout {model.dropout:g}{ngrams}"
 
 
-def _memory(config: TrainConfig) -> float:
-    """Bytes: weights; of the dense ones gradients and two moments; activations of one batch, forward and back."""
+def _memory(config: TrainConfig, val_chars: int) -> float:
+    """Bytes: weights; of the dense ones gradients and two moments; the activations of a step, or of validation."""
     model, optim = config.model, config.optim
     kind = kind_of(model)
-    of_a_character = 12 * model.hidden * model.layers * kind.directions + 4 * model.vocab_size * kind.losses
-    activations = optim.batch_size * optim.seq_length * of_a_character
+    hidden = HIDDEN_BYTES * model.hidden * model.layers * kind.directions
+    trained = optim.batch_size * optim.seq_length * (hidden + LOGIT_BYTES * model.vocab_size * kind.losses)
+    rows = min(VALIDATION_STREAMS * validation_length(model.vocab_size), val_chars)
+    validated = rows * (hidden + LOGIT_BYTES * model.vocab_size)
     dense = parameter_count(replace(model, ngrams=0, ngram_rows=0))
-    return TORCH_BYTES + 4 * parameter_count(model) + 12 * dense + 8 * activations
+    return TORCH_BYTES + 4 * parameter_count(model) + 12 * dense + max(trained, validated)

@@ -22,7 +22,7 @@ from charnn.data.document_batches import IGNORED, DocumentBatches
 from charnn.data.tokens import TokenView
 from charnn.model.state import State
 from charnn.training.document_evaluation import evaluate_documents
-from charnn.training.evaluation import SEQ_LENGTH, evaluate
+from charnn.training.evaluation import SEQ_LENGTH, evaluate, validation_length
 from charnn.training.objective import OBJECTIVES, Loss
 
 Batch = TypeVar("Batch")
@@ -110,7 +110,8 @@ class TextTask(Task[TextBatch]):
     def evaluate(self, network: Any, stop: Callable[[], bool]) -> float | None:
         if self._val is None:
             return None
-        return evaluate(network, self._val, self._objective, stop, self.eval_seq_length)
+        length = min(self.eval_seq_length, validation_length(self._model.vocab_size))
+        return evaluate(network, self._val, self._objective, stop, length)
 
 
 @dataclass(frozen=True)

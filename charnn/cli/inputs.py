@@ -4,13 +4,15 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from charnn.cli.terminal import note
-from charnn.data.text_files import CHUNK, STDIN, read_text_file
 
-__all__ = ["STDIN", "bursts_of", "read_bursts", "read_pieces"]
+STDIN = "-"
+CHUNK = 1 << 18  # bytes
 
 
 def read_pieces(name: str, chunk_size: int = CHUNK) -> Iterator[str]:
     """As `read_text_file`; says so where somebody has to type."""
+    from charnn.data.text_files import read_text_file
+
     if name == STDIN and sys.stdin.isatty():
         note("reading from the terminal; Ctrl-D ends the text")
     yield from read_text_file(name, chunk_size=chunk_size)

@@ -152,6 +152,9 @@ class DataConfig:
     errors: Errors = setting(
         "strict", "Invalid UTF-8 bytes: an error with the offset, or U+FFFD in their place.", TEXT
     )
+    encoding: str = setting(
+        "utf-8", "The text's encoding, as Python calls it: cp1252, gb18030, utf-16, …", TEXT, metavar="NAME"
+    )
     max_vocab: int | None = setting(
         None,
         "Keep the N−1 most frequent characters; the rest become one unknown character.",

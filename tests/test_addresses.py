@@ -6,20 +6,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from corpus_reader import corpus_text as read
 
 from charnn.data.addresses import complaint, without_secrets
 from charnn.data.cache import cached_texts
 from charnn.data.encode import encode_text
-from charnn.data.sources import list_sources
-from charnn.data.streams import Tally
-from charnn.data.utf8 import read_text
 from charnn.errors import CorpusError
 
 SECRET = "hunter2"
-
-
-def read(address: str) -> str:
-    return "".join(read_text(list_sources([address]), "", "strict", Tally(), 1000))
 
 
 class Answer(BaseHTTPRequestHandler):

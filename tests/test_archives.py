@@ -13,10 +13,8 @@ import zlib
 from pathlib import Path
 
 import pytest
+from corpus_reader import corpus_text
 
-from charnn.data.sources import list_sources
-from charnn.data.streams import Tally
-from charnn.data.utf8 import read_text
 from charnn.errors import CorpusError
 from tests import zstd
 
@@ -24,7 +22,7 @@ TEXT = "Now is the winter — 漢字 😀\n" * 400
 
 
 def read(path: Path, separator: str = "|") -> str:
-    return "".join(read_text(list_sources([str(path)]), separator, "strict", Tally(), 1000))
+    return corpus_text(path, separator=separator)
 
 
 def tarred(members: dict[str, bytes], **options) -> bytes:

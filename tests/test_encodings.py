@@ -9,11 +9,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from corpus_reader import corpus_text
 
 from charnn.data.encodings import advice, canonical
-from charnn.data.sources import list_sources
 from charnn.data.streams import Tally
-from charnn.data.utf8 import read_text
 from charnn.errors import CorpusError, InputError
 
 FRENCH = "Le café était fermé, naïve élève à Noël. Où est-il allé? Ça dépend.\n" * 20
@@ -23,8 +22,7 @@ JAPANESE = "吾輩は猫である。名前はまだ無い。\n" * 20
 
 
 def read(path: Path | str, encoding: str = "utf-8", chunk_size: int = 1000, errors: str = "strict") -> str:
-    sources = list_sources([str(path)])
-    return "".join(read_text(sources, "", errors, Tally(), chunk_size, encoding))  # type: ignore[arg-type]
+    return corpus_text(path, encoding=encoding, chunk_size=chunk_size, errors=errors)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +136,7 @@ def test_nuls_are_no_text_where_a_file_is_named(tmp_path: Path) -> None:
 def test_in_a_folder_the_first_8_kb_decide_and_later_nuls_are_counted(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"x" * 9000 + b"\0" * 3)
     tally = Tally()
-    text = "".join(read_text(list_sources([str(tmp_path)]), "", "strict", tally, 1000))
+    text = corpus_text(tmp_path, tally=tally)
     assert text.endswith("\0") and tally.nuls == 3
 
 

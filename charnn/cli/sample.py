@@ -194,7 +194,7 @@ def _refuse_misfits(*, interactive: bool, as_json: bool, measured_endlessly: boo
 def _corpus(sources: list[str]) -> "EncodedText":
     from charnn.data.encode import encode_text
 
-    return encode_text(sources)
+    return encode_text(sources, newlines="lf")
 
 
 def _start(prompt: str | None, prompt_file: str | None) -> str:

@@ -59,6 +59,9 @@ class EncodedText:
     )
     reason: str = ""  # why it is, or isn't, taken for a collection
     newlines: int = 0  # CR LF and CR that became LF
+    nuls: int = 0  # kept in files that looked like text at their beginning
+    files: int = 1  # and addresses that it was read from
+    left_out: str = ""  # of the folders that were named, how many of which kind
 
 
 class Recalled(NamedTuple):
@@ -68,6 +71,12 @@ class Recalled(NamedTuple):
     replaced: int
     reason: str
     newlines: int
+    nuls: int
+
+    @property
+    def findings(self) -> dict[str, Any]:
+        """All but the hash, by the names that EncodedText has for them."""
+        return {name: value for name, value in self._asdict().items() if name != "sha256"}
 
 
 @dataclass(frozen=True)
@@ -164,7 +173,11 @@ def recall(key: str) -> Recalled | None:
     try:
         known = json.loads((_sources() / f"{key}.json").read_bytes())
         return Recalled(
-            str(known["sha256"]), int(known["replaced"]), str(known["reason"]), int(known["newlines"])
+            str(known["sha256"]),
+            int(known["replaced"]),
+            str(known["reason"]),
+            int(known["newlines"]),
+            int(known["nuls"]),
         )
     except (OSError, *_DAMAGE):  # then it is read anew
         return None

@@ -52,6 +52,9 @@ class Corpus:
     unknown: int  # characters of both parts that became the unknown id
     documents: Documents
     newlines: int = 0  # CR LF and CR that became LF
+    nuls: int = 0
+    files: int = 1  # that the corpus was read from, the validation file not counted
+    left_out: str = ""  # of the folders that were named
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,9 @@ def _assembled(texts: Sequence[EncodedText], data: DataConfig, base: Base) -> Co
         unknown=sum(count for character, count in counts.items() if character not in vocabulary),
         documents=documents,
         newlines=sum(text.newlines for text in texts),
+        nuls=sum(text.nuls for text in texts),
+        files=texts[0].files,
+        left_out=texts[0].left_out,
     )
 
 
@@ -174,6 +180,7 @@ def _text(
         documents=data.documents,
         columns=data.column,
         newlines=data.newlines,
+        encoding=data.encoding,
         progress=progress,
     )
 

@@ -30,8 +30,9 @@ from charnn.data.cache import (
 )
 from charnn.data.document_table import TableWriter
 from charnn.data.documents import mark_of
+from charnn.data.encodings import UTF8, canonical
 from charnn.data.reading import Findings, ReadOptions, read_corpus
-from charnn.data.sources import FileStamp, Source, file_stamps, list_sources
+from charnn.data.sources import FileStamp, LeftOut, Source, describe, file_stamps, list_sources
 from charnn.data.streams import Tally
 from charnn.data.vocab import code_points
 from charnn.errors import InputError
@@ -54,21 +55,23 @@ def encode_text(
     documents: str = "none",
     columns: tuple[str, ...] = (),
     newlines: Newlines = "keep",
+    encoding: str = UTF8,
     progress: Progress | None = None,
     chunk_size: int = CHUNK,
 ) -> EncodedText:
     """The text of `sources`, joined by `separator` or cut into documents, encoded: from the cache, else read once.
 
-    `documents`, `columns` and `newlines` as in DataConfig. `progress` is called at every chunk with (bytes read,
-    bytes in all or None when unknown). Raises CorpusError for what can't be read or isn't UTF-8, CharnnError when the
-    cache can't be written.
+    `documents`, `columns`, `newlines` and `encoding` as in DataConfig. `progress` is called at every chunk with (bytes
+    read, bytes in all or None when unknown). Raises CorpusError for what can't be read or isn't text in its encoding,
+    CharnnError when the cache can't be written.
     """
     _check_options(separator, errors)
-    options = ReadOptions(separator, errors, documents, columns, newlines)
-    listed = list_sources(sources)
+    options = ReadOptions(separator, errors, documents, columns, newlines, canonical(encoding))
+    left_out = LeftOut()
+    listed = list_sources(sources, left_out)
     stamps = file_stamps(listed)
     if (known := recall(_key(stamps, options))) and (encoded := open_encoded(known.sha256)):
-        return replace(encoded, replaced=known.replaced, reason=known.reason, newlines=known.newlines)
+        return replace(encoded, files=len(listed), left_out=describe(left_out), **known.findings)
     total = sum(stamp.size for stamp in stamps) if stamps else None
     tally, findings = Tally(), Findings()
     pieces = read_corpus(listed, options, tally, findings, chunk_size)
@@ -81,11 +84,11 @@ def encode_text(
                 progress(tally.done, total)
         meta = encoder.finish(findings) | {"replaced": tally.replaced}
         encoded = store(folder, meta, tuple(map(without_secrets, sources)))
-    found = Recalled(encoded.sha256, tally.replaced, findings.reason, findings.newlines)
+    found = Recalled(encoded.sha256, tally.replaced, findings.reason, tally.newlines, tally.nuls)
     if stamps and _are_settled(stamps) and _are_current(stamps, listed):
         for kind in {documents, findings.kind}:  # a resumed run asks for the kind that "auto" found
             remember(_key(stamps, replace(options, documents=kind)), found)
-    return replace(encoded, replaced=tally.replaced, reason=found.reason, newlines=found.newlines)
+    return replace(encoded, files=len(listed), left_out=describe(left_out), **found.findings)
 
 
 def _check_options(separator: str, errors: str) -> None:

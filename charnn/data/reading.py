@@ -7,15 +7,15 @@ from itertools import chain
 from charnn.config import Errors, Newlines
 from charnn.data.detect import detect_kind
 from charnn.data.documents import FILE_END, marked, marked_records, separator_of
+from charnn.data.encodings import UTF8
+from charnn.data.newlines import unified
 from charnn.data.records import RECORD_SUFFIXES, read_parquet, read_records, record_suffix
 from charnn.data.sources import Source
-from charnn.data.streams import Tally, documents
+from charnn.data.streams import Document, Tally, documents
 from charnn.data.utf8 import decoded
 from charnn.errors import CorpusError, InputError
 
 _SAMPLE = 1 << 18  # characters, from which the kind of documents is told
-
-_File = tuple[str, Iterator[bytes]]
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class ReadOptions:
     documents: str = "none"
     columns: tuple[str, ...] = ()
     newlines: Newlines = "lf"
+    encoding: str = UTF8
 
 
 @dataclass
 class Findings:
-    """What reading found out: the kind of documents, why, what separates them; how many line ends were unified."""
+    """What reading found out: the kind of documents, why, what separates them."""
 
     kind: str = "none"
     reason: str = ""
     separator: str = ""
-    newlines: int = 0
 
 
 def read_corpus(
@@ -52,11 +52,11 @@ def read_corpus(
     if first is None:
         return
     files = chain([first], rest)
-    _choose_by_options(first[0], options, findings)
+    _choose_by_options(first.name, options, findings)
     if findings.kind == "records":
-        yield from marked_records(_record_texts(files, options, tally, findings))
+        yield from marked_records(_record_texts(files, options, tally))
         return
-    pieces = _pieces(files, options, tally, findings)
+    pieces = _pieces(files, options, tally)
     sample, pieces = _sampled(pieces)
     if findings.kind == "auto":
         findings.kind, findings.reason = detect_kind(sample, len(sample) < _SAMPLE)
@@ -80,32 +80,30 @@ def _choose_by_options(first: str, options: ReadOptions, findings: Findings) -> 
         raise InputError(f"--column names a field of {names} records; {first} is read as text")
 
 
-def _record_texts(
-    files: Iterable[_File], options: ReadOptions, tally: Tally, findings: Findings
-) -> Iterator[str]:
-    for name, chunks in files:
-        match record_suffix(name):
+def _record_texts(files: Iterable[Document], options: ReadOptions, tally: Tally) -> Iterator[str]:
+    for file in files:
+        match record_suffix(file.name):
             case None:
                 raise CorpusError(
-                    f"{name} holds no records ({' '.join(RECORD_SUFFIXES)}); "
+                    f"{file.name} holds no records ({' '.join(RECORD_SUFFIXES)}); "
                     "name record files alone, or say what a document is: --documents lines"
                 )
             case ".parquet":
-                texts = read_parquet(name, chunks, options.columns)
+                texts = read_parquet(file.name, file.chunks, options.columns)
             case _:
-                lines = _lines(decoded(name, chunks, options.errors, tally))
-                texts = read_records(name, lines, options.columns, options.errors)
-        yield from _unified(texts, options, findings)
+                lines = _lines(decoded(file, options.errors, tally, options.encoding))
+                texts = read_records(file.name, lines, options.columns, options.errors)
+        yield from _unified(texts, options, tally)
 
 
-def _pieces(files: Iterable[_File], options: ReadOptions, tally: Tally, findings: Findings) -> Iterator[str]:
+def _pieces(files: Iterable[Document], options: ReadOptions, tally: Tally) -> Iterator[str]:
     """The text of all files in pieces, FILE_END between files."""
     is_first = True
-    for name, chunks in files:
+    for file in files:
         if not is_first:
             yield FILE_END
         is_first = False
-        yield from _unified(decoded(name, chunks, options.errors, tally), options, findings)
+        yield from _unified(decoded(file, options.errors, tally, options.encoding), options, tally)
 
 
 def _sampled(pieces: Iterator[str]) -> tuple[str, Iterator[str]]:
@@ -133,21 +131,5 @@ def _lines(pieces: Iterable[str]) -> Iterator[str]:
         yield "".join(begun) + "\n"
 
 
-def _unified(pieces: Iterable[str], options: ReadOptions, findings: Findings) -> Iterator[str]:
-    """CR LF and CR → LF, whether or not a piece ends between the two."""
-    if options.newlines == "keep":
-        yield from pieces
-        return
-    held = ""
-    for piece in pieces:
-        text = held + piece
-        held = ""
-        if "\r" in text:
-            held = "\r" if text.endswith("\r") else ""
-            text = text.removesuffix("\r")
-            findings.newlines += text.count("\r")
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
-        yield text
-    if held:
-        findings.newlines += 1
-        yield "\n"
+def _unified(pieces: Iterable[str], options: ReadOptions, tally: Tally) -> Iterable[str]:
+    return pieces if options.newlines == "keep" else unified(pieces, tally)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from charnn.config import Errors
+from charnn.config import Errors, Newlines
 from charnn.data.encodings import UTF8
 from charnn.data.newlines import unified
 from charnn.data.sources import Source
-from charnn.data.streams import Tally
-from charnn.data.utf8 import read_text
+from charnn.data.streams import Tally, documents
+from charnn.data.utf8 import decoded
 
 STDIN = "-"
 CHUNK = 1 << 18  # bytes
@@ -18,16 +18,17 @@ def read_text_file(
     *,
     encoding: str = UTF8,
     errors: Errors = "strict",
-    keep_newlines: bool = False,
+    newlines: Newlines = "lf",
     chunk_size: int = CHUNK,
 ) -> Iterator[str]:
     """The text of a file, compressed or not, or of standard input for "-", in pieces as they arrive.
 
-    A byte-order mark at the start is dropped; CR LF and CR become LF unless `keep_newlines`. Raises InputError for a
-    file that isn't there, is damaged or isn't text in its encoding, with the byte's offset; CharnnError where reading
-    fails.
+    A byte-order mark at the start is dropped; CR LF and CR become LF unless `newlines` is "keep". Raises InputError for
+    a file that isn't there, is damaged or isn't text in its encoding, with the byte's offset; CharnnError where
+    reading fails.
     """
     tally = Tally()
     source = Source(name, "stdin" if name == STDIN else "file")
-    pieces = filter(None, read_text([source], "", errors, tally, chunk_size, encoding))
-    return pieces if keep_newlines else unified(pieces, tally)
+    files = documents(source, tally, chunk_size)
+    pieces = (piece for file in files for piece in decoded(file, errors, tally, encoding) if piece)
+    return pieces if newlines == "keep" else unified(pieces, tally)

@@ -16,8 +16,8 @@ from charnn.storage.model_file import check_readable
 from charnn.storage.run_folder import MetricsLog, RunFolder
 from charnn.storage.train_state import TrainState
 from charnn.training.context import RunContext, TrainRequest
-from charnn.training.decisions import Decisions
 from charnn.training.corpus_names import addresses_in
+from charnn.training.decisions import Decisions
 from charnn.training.device import memory_advice
 from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary, Saved
 from charnn.training.interval import Interval

@@ -27,10 +27,11 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
     val = len(corpus.val) if corpus.val is not None else 0
     return [
         ("corpus", few_names(config.data.sources)),
+        *([("files", _files(corpus))] if corpus.files > 1 or corpus.left_out else []),
         ("documents", _documents(corpus)),
         ("characters", f"{len(corpus.train):,} to train on, {val:,} to validate on{_with_ends(corpus)}"),
         ("vocabulary", f"{len(corpus.vocabulary):,} characters{_unknown(corpus)}"),
-        ("odd bytes", f"{corpus.replaced:,} replaced by U+FFFD" if corpus.replaced else "none"),
+        ("odd bytes", _odd_bytes(corpus)),
         *(
             [("line ends", f"{corpus.newlines:,} made LF; --newlines keep keeps them")]
             if corpus.newlines
@@ -75,6 +76,15 @@ def _batch(config: TrainConfig, corpus: Corpus) -> str:
     if corpus.documents.kind != "none":
         return f"about {streams * length:,} characters of documents of similar length, {length} at a time"
     return f"{streams} streams × {length} characters"
+
+
+def _files(corpus: Corpus) -> str:
+    return f"{corpus.files:,} read" + (f"; left out: {corpus.left_out}" if corpus.left_out else "")
+
+
+def _odd_bytes(corpus: Corpus) -> str:
+    found = {"replaced by U+FFFD": corpus.replaced, "NULs, kept": corpus.nuls}
+    return ", ".join(f"{count:,} {what}" for what, count in found.items() if count) or "none"
 
 
 def describe_budget(budget: Budget) -> str:

@@ -27,7 +27,7 @@ EVENTS: list[Event] = [
     RunSummary(
         "runs/a", [("corpus", "a.txt"), ("folder", "runs/a")], "charnn sample --model runs/a --temp 0.8"
     ),
-    Started("1", "a.txt", 1000, 30, 5000, {}, "cpu"),
+    Started("1", "a.txt", 1000, 30, 5000, {}, "cpu", 0, 0, "none"),
     Planned(0, 4000, None),
     stepped(10, 61.0),
     Sampled(10, "some [red]text[/red] :smile:\nin two lines"),

@@ -124,8 +124,24 @@ class DisplayConfig:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReadConfig:
+    """How the bytes of files and of standard input become text."""
+
+    encoding: str = setting(
+        "utf-8",
+        "The encoding of files and standard input, as Python calls it: cp1252, gb18030, utf-16, …",
+        TEXT,
+        metavar="NAME",
+    )
+    errors: Errors = setting(
+        "strict", "Bytes invalid in that encoding: an error with the offset, or U+FFFD in their place.", TEXT
+    )
+    newlines: Newlines = setting("lf", "CR LF and CR: made LF, or kept as they are.", TEXT)
+
+
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(ReadConfig):
     """Which text, how it is read and how it is split. `val_fraction` None: a tenth, at most MAX_VALIDATION.
 
     `documents` is a kind, "auto" (decided on reading), or the text between documents.
@@ -147,14 +163,7 @@ class DataConfig:
         shown="the only textual one",
     )
     unique: bool = setting(False, "Leave out a document that came before.", TEXT)
-    newlines: Newlines = setting("lf", "CR LF and CR: made LF, or kept as they are.", TEXT)
     separator: str = setting("", "Text between files.", TEXT, metavar="TEXT", shown="nothing")
-    errors: Errors = setting(
-        "strict", "Invalid UTF-8 bytes: an error with the offset, or U+FFFD in their place.", TEXT
-    )
-    encoding: str = setting(
-        "utf-8", "The text's encoding, as Python calls it: cp1252, gb18030, utf-16, …", TEXT, metavar="NAME"
-    )
     max_vocab: int | None = setting(
         None,
         "Keep the N−1 most frequent characters; the rest become one unknown character.",

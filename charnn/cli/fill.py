@@ -1,5 +1,7 @@
 """`charnn fill`: what may stand in the gaps of a text."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -7,17 +9,23 @@ import typer
 from charnn.cli.announce import MODEL_DEFAULT, announced_filler, announced_seed
 from charnn.cli.inputs import STDIN, read_pieces
 from charnn.cli.options import option, setting_option, with_settings
-from charnn.config import OUTPUT, SEARCH, DrawConfig, FillConfig
+from charnn.config import GAPS, OUTPUT, SEARCH, DrawConfig, FillConfig, ReadConfig
 from charnn.errors import InputError
 from charnn.settings import configured, settings_of
 
 Text = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="[TEXT]",
         help="A text with gaps: ___ is one of three characters, {} one of unknown length; no gap holds a newline, and "
         "the text stands between two. - is standard input, as is none.",
         show_default=False,
+    ),
+]
+File = Annotated[
+    str | None,
+    option(
+        "-f --file", GAPS, "FILE", "Read the text from this file, compressed or not; - is standard input."
     ),
 ]
 Path = Annotated[
@@ -46,9 +54,14 @@ Json = Annotated[
 ]
 
 
-@with_settings(FillConfig)
+@with_settings(FillConfig, ReadConfig)
 def fill(
-    text: Text = STDIN, model: Path = None, seed: Seed = None, as_json: Json = False, **options: Any
+    text: Text = None,
+    file: File = None,
+    model: Path = None,
+    seed: Seed = None,
+    as_json: Json = False,
+    **options: Any,
 ) -> None:
     """Find what may stand in the gaps of a text. In a pipe a line is a probability, a tab, the text.
 
@@ -59,9 +72,20 @@ def fill(
     config = configured(FillConfig, options)
     if seed is not None and not config.temperature:
         raise InputError("--seed decides what is drawn at random; give --temp too")
-    if text == STDIN:
-        text = "".join(read_pieces(STDIN)).removesuffix("\n")
+    reading = configured(ReadConfig, options)
+    text = _text(text, file, asdict(reading))
     filler = announced_filler(model)
-    found = filler.fill(text, seed=announced_seed(seed) if config.temperature else None, **options)
+    found = filler.fill(text, seed=announced_seed(seed) if config.temperature else None, **asdict(config))
     note_method(filler.is_bidirectional, config.lookahead)
     show(found, as_json=as_json)
+
+
+def _text(text: str | None, file: str | None, reading: Mapping[str, Any]) -> str:
+    """What is given as an argument, or read; there the last line's end is left out."""
+    if text is not None and file is not None:
+        raise InputError("a text and --file both say what has gaps; give one of them")
+    name = file or (STDIN if text in (None, STDIN) else None)
+    if name is None:
+        assert text is not None
+        return text
+    return "".join(read_pieces(name, **reading)).removesuffix("\n")

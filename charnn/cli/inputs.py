@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from charnn.cli.terminal import note
 
@@ -9,18 +10,18 @@ STDIN = "-"
 CHUNK = 1 << 18  # bytes
 
 
-def read_pieces(name: str, chunk_size: int = CHUNK) -> Iterator[str]:
-    """As `read_text_file`; says so where somebody has to type."""
+def read_pieces(name: str, chunk_size: int = CHUNK, **reading: Any) -> Iterator[str]:
+    """As `read_text_file`, with the settings of ReadConfig; says so where somebody has to type."""
     from charnn.data.text_files import read_text_file
 
     if name == STDIN and sys.stdin.isatty():
         note("reading from the terminal; Ctrl-D ends the text")
-    yield from read_text_file(name, chunk_size=chunk_size)
+    yield from read_text_file(name, chunk_size=chunk_size, **reading)
 
 
-def read_bursts(name: str) -> Iterator[list[str]]:
+def read_bursts(name: str, **reading: Any) -> Iterator[list[str]]:
     """The lines of a file or of standard input without their ends, in lists of those that arrived together."""
-    return bursts_of(read_pieces(name))
+    return bursts_of(read_pieces(name, **reading))
 
 
 def bursts_of(pieces: Iterable[str]) -> Iterator[list[str]]:

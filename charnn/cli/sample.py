@@ -1,7 +1,7 @@
 """`charnn sample`: new text on stdout, character by character as it is made."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, repeat
 from math import nan
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from charnn.cli.announce import MODEL_DEFAULT, announced_model, announced_seed
 from charnn.cli.inputs import read_pieces
 from charnn.cli.options import option, setting_option, with_settings
-from charnn.config import OUTPUT, PROMPT, DrawConfig, SampleConfig
+from charnn.config import OUTPUT, PROMPT, DrawConfig, ReadConfig, SampleConfig
 from charnn.errors import InputError
 from charnn.settings import configured, settings_of
 
@@ -129,7 +129,7 @@ Interactive = Annotated[
 ]
 
 
-@with_settings(SampleConfig, DrawConfig)
+@with_settings(SampleConfig, DrawConfig, ReadConfig)
 def sample(
     model: Path = None,
     prompt: Prompt = None,
@@ -154,11 +154,12 @@ def sample(
         as_json=as_json,
         measured_endlessly=bool(novelty) and base.length < 0 and not base.lines,
     )
-    start = _start(prompt, prompt_file)
+    reading = asdict(configured(ReadConfig, options))
+    start = _start(prompt, prompt_file, reading)
     network = announced_model(model)
     degrees = [SETTINGS["temperature"].require(degree) for degree in temperature or [base.temperature]]
     configs = tuple(replace(base, temperature=degree) for degree in degrees)
-    corpus = _corpus(novelty) if novelty else None
+    corpus = _corpus(novelty, reading) if novelty else None
     seed = announced_seed(drawn.seed)
     count, configs = _documents_for_lines(network, drawn.num_samples, configs)
     request = Request(network, start, configs, count, drawn.best_of, seed, drawn.new, corpus)
@@ -191,16 +192,16 @@ def _refuse_misfits(*, interactive: bool, as_json: bool, measured_endlessly: boo
         raise InputError("--novelty is said of samples that end; give --length or --lines")
 
 
-def _corpus(sources: list[str]) -> "EncodedText":
+def _corpus(sources: list[str], reading: Mapping[str, Any]) -> "EncodedText":
     from charnn.data.encode import encode_text
 
-    return encode_text(sources, newlines="lf")
+    return encode_text(sources, **reading)
 
 
-def _start(prompt: str | None, prompt_file: str | None) -> str:
+def _start(prompt: str | None, prompt_file: str | None, reading: Mapping[str, Any]) -> str:
     """The text to start from."""
     if prompt_file is None:
         return prompt or ""
     if prompt is not None:
         raise InputError("--prompt and --prompt-file both name a text to start from; give one of them")
-    return "".join(read_pieces(prompt_file))
+    return "".join(read_pieces(prompt_file, **reading))

@@ -1,17 +1,17 @@
 """`charnn score`: how likely each text is."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from charnn.cli.announce import MODEL_DEFAULT, announced_model
 from charnn.cli.inputs import STDIN, read_bursts, read_pieces
-from charnn.cli.options import option
-from charnn.config import OUTPUT
+from charnn.cli.options import option, with_settings
+from charnn.config import OUTPUT, ReadConfig
 from charnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ Json = Annotated[
 ]
 
 
+@with_settings(ReadConfig)
 def score(
     texts: Texts = None,
     file: Files = None,
@@ -116,6 +117,7 @@ def score(
     top: Top = 0,
     html: Html = None,
     as_json: Json = False,
+    **reading: Any,
 ) -> None:
     """Say how likely each text is. In a pipe the columns are separated by tabs and have no heading.
 
@@ -128,7 +130,7 @@ def score(
     _refuse_misfits(whole=whole, adapt=adapt, top=top, ordered_stretches=rank and (chars or html is not None))
     paths: list[str | None] = list(model) if model else [None]
     comparison = Comparison(tuple(map(announced_model, paths)), context, unknown, top, adapt, not no_end)
-    results = _results(comparison, texts or [], file or [], whole=whole)
+    results = _results(comparison, texts or [], file or [], reading, whole=whole)
     if not (chars or html):
         results = (result for result in results if result.kind != "stretch")
     if rank:
@@ -144,7 +146,7 @@ def score(
 
 
 def _results(
-    comparison: "Comparison", texts: list[str], files: list[str], *, whole: bool
+    comparison: "Comparison", texts: list[str], files: list[str], reading: Mapping[str, Any], *, whole: bool
 ) -> Iterator["ScoredText"]:
     """Results for the texts, then for the files, each line or, with `whole`, each file one text.
 
@@ -155,10 +157,10 @@ def _results(
     yield from comparison.texts(plain)
     if whole:
         for name in names:
-            yield from comparison.file(name, read_pieces(name))
+            yield from comparison.file(name, read_pieces(name, **reading))
         return
     first = len(plain) + 1
-    for lines in chain.from_iterable(map(read_bursts, names)):
+    for lines in chain.from_iterable(read_bursts(name, **reading) for name in names):
         yield from comparison.texts(lines, first)
         first += len(lines)
 

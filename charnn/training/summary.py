@@ -1,5 +1,6 @@
 """The plan of a run in words: what was read, what was chosen and why, what it will take."""
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 

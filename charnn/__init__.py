@@ -1,10 +1,12 @@
 """charnn: train a character-level recurrent network on any text, sample from it, score with it."""
 
-from typing import TYPE_CHECKING, Any
-
 from charnn.version import __version__
 
+TYPE_CHECKING = False  # as typing has it, which takes a while to import
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from charnn.analysis.gradients import GradientNorms, gradient_norms
     from charnn.analysis.memory import MemoryCurve, memory_curve
     from charnn.data.held_out import held_out
@@ -49,7 +51,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import what is asked for when it is asked for: `charnn --help` needs neither NumPy nor torch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -52,7 +52,16 @@ CHOICES = (
     "cuda:7", "mps", "fp32", "bf16", "10m", "30s", "0", "5", "1h", *HUGE,
 )  # fmt: skip
 MODELS = ("model", "model", "model", "corpus.txt", "missing", "folder", "", "out")
-WRITTEN = ("out/run", "out/page.html", "out/missing/x", "folder", "", "out/\x1b[31m", "/dev/null", "/dev/full")
+WRITTEN = (
+    "out/run",
+    "out/page.html",
+    "out/missing/x",
+    "folder",
+    "",
+    "out/\x1b[31m",
+    "/dev/null",
+    "/dev/full",
+)
 # What would be endless work, or memory without end, if it were huge:
 BOUNDED = {
     "length", "lines", "num_samples", "best_of", "layers", "hidden", "embedding", "ngrams", "ngram_rows",

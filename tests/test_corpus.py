@@ -179,3 +179,20 @@ def test_peak_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
         result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
         peaks.append(int(result.stdout))
     assert peaks[1] - peaks[0] < 10, peaks
+
+
+def test_a_cached_text_cut_short_while_it_is_mapped_is_one_line_and_no_crash(tmp_path: Path) -> None:
+    """Reading a map beyond the end of its file would kill the process with SIGBUS."""
+    script = (
+        "import os; from pathlib import Path\n"
+        "from charnn.config import DataConfig; from charnn.data.corpus import open_corpus\n"
+        "from charnn.data.cache import cache_folder; from charnn.errors import CharnnError\n"
+        f"corpus = open_corpus({data_of(tmp_path, 'abcdefgh' * 10_000, val_fraction=0.0)!r})\n"
+        "(ids,) = cache_folder().rglob('ids.bin'); os.truncate(ids, 100)\n"
+        "for read in (lambda: corpus.train.read(0, 80_000), lambda: corpus.train.gather(range(60_000))):\n"
+        "    try: read()\n"
+        "    except CharnnError as error: print(error)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("was cut short while it was in use") == 2

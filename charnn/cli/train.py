@@ -13,8 +13,8 @@ Corpus = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[CORPUS]...",
-        help="Files, folders, globs, URLs, compressed files (.gz .bz2 .xz .zst .zip), - for stdin; several are "
-        "one corpus.",
+        help="Files, folders, globs, URLs, compressed files and archives (.gz .bz2 .xz .zst .zip .tar), - for stdin; "
+        "several are one corpus.",
         show_default="the bundled play; with --resume the run's own",
     ),
 ]

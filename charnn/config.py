@@ -15,6 +15,7 @@ Cell = Literal["lstm", "gru", "rnn"]
 Nonlinearity = Literal["tanh", "relu"]
 Errors = Literal["strict", "replace"]
 Newlines = Literal["lf", "keep"]
+Unknown = Literal["error", "skip", "replace"]
 Precision = Literal["auto", "fp32", "bf16"]
 TrainOptions = Mapping[str, Any]
 """What a user may say about a run, by the names in TRAIN_SETTINGS; whatever is left out is chosen by the recipe."""
@@ -386,8 +387,34 @@ class SampleConfig:
         SAMPLING,
         within=SHARE,
     )
+    repetition_penalty: float = setting(
+        1.0,
+        "Divide the logits of characters that stand in the text already by F (multiply those below 0); 1 is off.",
+        SAMPLING,
+        within=Range(0.001, 1000),
+    )
+    no_repeat: int = setting(
+        0,
+        "No N characters in a row twice in a text; it ends where nothing else is left. 0 is off.",
+        SAMPLING,
+        within=Range(0, 1_000_000),
+    )
+    ban: tuple[str, ...] = setting(
+        (), "Never draw the characters of this text; repeat it for more.", SAMPLING, metavar="TEXT"
+    )
     stop: tuple[str, ...] = setting(
         (), "End before this text; repeat it for more texts.", PROMPT, metavar="TEXT"
+    )
+
+
+@dataclass(frozen=True)
+class EncodingConfig:
+    """How a model reads a text. Where it learnt an unknown character, "error" means that one."""
+
+    unknown: Unknown = setting(
+        "error",
+        "What becomes of a character that the model never saw: an error, left out, or another in its place.",
+        PROMPT,
     )
 
 

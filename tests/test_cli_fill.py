@@ -164,3 +164,32 @@ def test_bad_texts_are_refused(paths, capsys, text, error):
 def test_a_bad_model_is_refused(capsys, tmp_path):
     with pytest.raises(ModelFileError):
         in_process(capsys, "fill", "-m", str(tmp_path / "missing"), TEXT)
+
+
+@pytest.mark.parametrize("name", ["forward", "both"])
+def test_underscores_braces_and_backslashes_can_be_written(paths, capsys, name, tmp_path):
+    characters = ALPHABET[:60] + "_{}\\"
+    kind = {"forward": "language_model", "both": "bidirectional"}[name]
+    model = str(
+        written(tmp_path, random_model(replace(CONFIG, vocab_size=64, kind=kind), characters=characters))
+    )
+    output, _ = in_process(
+        capsys, "fill", "-m", model, r"a\_b \{} c\\_ d\e", "--json", "-n", "1", "--max-length", "1"
+    )
+    filled = json.loads(output)
+    assert filled["text"] == rf"a_b {{}} c\{filled['fills'][0]} d\e" and len(filled["fills"][0]) == 1
+
+
+def test_escapes_alone_are_no_gap(fill, paths, capsys):
+    with pytest.raises(InputError, match="no gap"):
+        in_process(capsys, "fill", "-m", paths["forward"], r"a\_b\{}")
+
+
+def test_a_row_is_one_line_for_every_reader(tmp_path, capsys):
+    characters = "\n\r\t\x85\u2028\\ab"
+    model = written(
+        tmp_path, random_model(replace(CONFIG, vocab_size=len(characters)), characters=characters)
+    )
+    output, _ = in_process(capsys, "fill", "-m", str(model), "a\n\r\t\x85\u2028_\\\\b")
+    assert all(len(row.split("\t")) == 2 for row in output.splitlines())
+    assert texts(output)[0].startswith(r"a\n\r\t\x85\u2028") and texts(output)[0].endswith(r"\\b")

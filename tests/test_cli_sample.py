@@ -13,6 +13,8 @@ import charnn
 from charnn.cli.app import app
 from charnn.config import ModelConfig, SampleConfig
 from charnn.errors import InputError, UnknownCharacterError
+from charnn.inference import generate
+from charnn.inference import model as model_module
 
 CONFIG = ModelConfig(vocab_size=len(ALPHABET), hidden=16)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -282,3 +284,96 @@ def test_novelty_is_refused_where_there_is_no_end_or_no_corpus(sample, corpus):
     assert sample("-l", "-1", "--lines", "1", "--novelty", corpus).count("\n") == 1
     with pytest.raises(InputError, match="missing"):
         sample("--novelty", "missing.txt")
+
+
+# Ends, prompts, what stands between
+
+
+@pytest.mark.parametrize("more", [["--json"], ["-n", "2"], ["-n", "2", "--json"], []])
+def test_lines_and_stops_end_generation_in_every_mode(sample, model, more, monkeypatch):
+    """As many steps are made as the longest of the texts has characters, and no more."""
+    steps = []
+    step = generate.Streams.step
+    monkeypatch.setattr(generate.Streams, "step", lambda self, **how: steps.append(1) or step(self, **how))
+    sample("--lines", "1", "-l", "100000", *more)
+    texts = [one.text for one in model.sample_many(2 if "-n" in more else 1, length=5000, seed=3, lines=1)]
+    assert len(steps) < 5000 and max(map(len, texts)) <= len(steps)
+    steps.clear()
+    sample("--stop", "e", "-l", "100000", *more)
+    assert len(steps) < 5000
+
+
+def test_endless_length_ends_with_lines(sample, model):
+    [line] = json_lines(sample("--length", "-1", "--lines", "2", "--json"))
+    assert line["text"] == model.sample(length=5000, seed=3, lines=2) and line["text"].count("\n") == 2
+    assert len(json_lines(sample("-l", "-1", "--stop", "e", "-n", "2", "--json"))) == 2
+
+
+def test_best_of_nothing_is_said_without_numbers(notes):
+    said = notes("--best-of", "3", "--length", "0")
+    assert "inf" not in said and "nan" not in said and "best of 3: empty" in said
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    file = tmp_path / "prompts.txt"
+    file.write_text("To be\n\nnot\n")
+    return str(file)
+
+
+def test_a_file_of_prompts_is_one_a_line(sample, model, prompts):
+    texts = [one.text for one in model.sample_many(1, ["To be", "", "not"], length=40, seed=3)]
+    assert texts[0] == model.sample("To be", length=40, seed=3)
+    lines = json_lines(sample("--prompts-file", prompts, "--json"))
+    assert [(line["prompt"], line["text"]) for line in lines] == list(
+        zip(["To be", "", "not"], texts, strict=True)
+    )
+    assert [line["index"] for line in lines] == [0, 1, 2]
+    for line in lines:
+        score = model.score(line["text"], context=line["prompt"])
+        assert line["log_prob"] == pytest.approx(score.log_prob, abs=1e-4)
+    expected = f"To be{texts[0]}\n\n{texts[1]}\n\nnot{texts[2]}"
+    assert sample("--prompts-file", prompts) == expected
+    assert sample("--prompts-file", prompts, "--no-echo") == "\n\n".join(texts)
+
+
+def test_each_prompt_has_its_samples_at_each_temperature(sample, prompts):
+    lines = json_lines(sample("--prompts-file", prompts, "-n", "2", "-t", "0.5", "-t", "1", "--json"))
+    assert [line["prompt"] for line in lines] == ["To be", "To be", "", "", "not", "not"] * 2
+    assert [line["temperature"] for line in lines] == [0.5] * 6 + [1.0] * 6
+    assert len({line["text"] for line in lines}) == 12
+
+
+def test_more_prompts_than_a_batch_holds(sample, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_module, "MAX_BATCH", 4)
+    file = tmp_path / "many.txt"
+    file.write_text("".join(f"{number}\n" for number in range(11)))
+    lines = json_lines(sample("--prompts-file", str(file), "-l", "9", "--json"))
+    assert [line["prompt"] for line in lines] == [str(number) for number in range(11)]
+    assert lines[0]["text"] == model.sample("0", length=9, seed=3)
+
+
+def test_prompts_come_from_one_place(sample, prompts, path, tmp_path):
+    for more in (["-p", "a"], ["--prompt-file", prompts]):
+        with pytest.raises(InputError, match="give one of them"):
+            sample("--prompts-file", prompts, *more)
+    empty = tmp_path / "empty.txt"
+    empty.write_text("")
+    with pytest.raises(InputError, match="holds no prompt"):
+        sample("--prompts-file", str(empty))
+    given = piped("sample", "-m", path, "--seed", "3", "-l", "9", "--prompts-file", "-", input=b"To be\nnot")
+    assert given.stdout.decode().count("\n\n") >= 1 and given.stdout.startswith(b"To be")
+
+
+def test_a_delimiter_stands_between_samples(sample, model):
+    texts = [one.text for one in model.sample_many(3, length=40, seed=3)]
+    assert sample("-n", "3", "--delimiter", "\n%\n") == "\n%\n".join(texts)
+    assert sample("-n", "3", "--delimiter", "") == "".join(texts)
+    assert sample("--delimiter", "\n%\n") == texts[0]
+
+
+def test_what_can_not_be_meant_is_said(notes):
+    assert "--stop '日' can never match: the model doesn't know U+65E5" in notes("--stop", "日")
+    assert "can never match" not in notes("--stop", "a")
+    assert "holds a backslash" in notes("-n", "2", "--delimiter", r"\n")
+    assert "holds a backslash" not in notes("-n", "2", "--delimiter", "\n")

@@ -19,6 +19,7 @@ CONFIG = ModelConfig(vocab_size=len(ALPHABET), hidden=16)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 TEXTS = ["To be", "not to be", "zzz", ""]
 FIELDS = ["chars", "log_prob", "bits_per_char", "perplexity", "unknown"]
+FIRST_FIELDS = [*FIELDS, "bits_per_byte", "perplexity_per_word"]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,8 @@ def rows(output):
 
 def test_json_has_the_contracts_fields_in_input_order(score, model):
     lines = json_lines(score(*TEXTS, "--json"))
-    assert [list(line) for line in lines] == [["text", *FIELDS]] * len(TEXTS)
+    assert [list(line) for line in lines] == [["index", "text", *FIRST_FIELDS]] * len(TEXTS)
+    assert [line["index"] for line in lines] == [0, 1, 2, 3]
     for text, line in zip(TEXTS, lines, strict=True):
         expected = model.score(text)
         assert (line["text"], line["chars"], line["unknown"]) == (text, len(text), 0)
@@ -111,7 +113,7 @@ def test_files_and_texts_go_together(score, file):
 def test_whole_makes_a_file_one_text(score, file, model):
     text = "".join(f"{text}\n" for text in TEXTS)
     [line] = json_lines(score("--whole", "-f", file, "--json"))
-    assert list(line) == ["file", *FIELDS]
+    assert list(line) == ["index", "file", *FIRST_FIELDS]
     assert (line["file"], line["chars"]) == (file, len(text))
     assert line["log_prob"] == pytest.approx(model.score(text).log_prob, abs=1e-4)
 
@@ -124,7 +126,7 @@ def test_whole_shows_the_characters_a_stretch_at_a_time(score, tmp_path, monkeyp
     bits = [bits for stretch in stretches for bits in stretch["surprisal_bits"]]
     [whole] = json_lines(score("--whole", "-f", str(path), "--json"))
     assert len(stretches) == 4 and len(bits) == 1000
-    assert all(list(stretch) == ["file", *FIELDS, "surprisal_bits"] for stretch in stretches)
+    assert all(list(stretch) == ["index", "file", *FIRST_FIELDS, "surprisal_bits"] for stretch in stretches)
     assert math.fsum(bits) == pytest.approx(-whole["log_prob"] / math.log(2), rel=1e-6)
 
 
@@ -276,7 +278,7 @@ def test_a_line_on_a_pipe_is_scored_before_the_next_is_written(paths, more):
         child.stdin.write("日\n".encode())
         child.stdin.close()
         assert child.stdout.read() == b""
-        assert b"character 1 of text 3" in child.stderr.read()
+        assert b"character 1 of standard input, line 3" in child.stderr.read()
 
 
 def test_memory_stays_flat_on_a_long_file(paths, tmp_path):

@@ -59,8 +59,8 @@ def test_a_string_is_one_text_to_score():
     model = loaded(STORED)
     [score] = model.score_many("a bed")
     assert score == model.score("a bed")
-    [whole] = model.score_whole("a bed")
-    assert whole == score
+    stretches = list(model.score_whole("a bed"))
+    assert "".join(stretch.text for stretch in stretches) == "a bed" and len(stretches) < 5
 
 
 # Copies and comparisons

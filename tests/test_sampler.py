@@ -10,14 +10,12 @@ from hypothesis.extra.numpy import arrays
 
 from charnn.config import SampleConfig
 from charnn.errors import InputError
+from charnn.inference.filters import filtered, filters_of, probabilities
 from charnn.inference.sampler import (
     checked_seed,
     draw,
     fill_noise,
-    filtered,
-    filters_of,
     generator,
-    probabilities,
 )
 from charnn.settings import checked, require_valid, settings_of
 

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from charnn.cli.train_view import Bar, Lines, Silent, ending, make_display
+from charnn.cli.train_view import Bar, Lines, Silent, ending, line_of, make_display
 from charnn.model.kinds import KINDS
 from charnn.training.events import (
     Evaluated,
@@ -43,7 +43,7 @@ LINES = """\
       corpus  a.txt
       folder  runs/a
 plan: 4,000 steps
-step 10  epoch 0.50  1.5000 nats, 2.1640 bits a character  lr 0.01  12,345 chars/s  1:01
+step 10  epoch 0.50  1.5000 nats  lr 0.01  12,345 chars/s  1:01
 --- sample at step 10
 some [red]text[/red] :smile:
 in two lines
@@ -159,3 +159,16 @@ def test_a_bar_is_for_terminals_only(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     assert type(make_display(quiet)) is kind
+
+
+def test_a_line_of_a_long_fast_run_fits_80_columns() -> None:
+    line = line_of(Stepped(1_234_567, 123.45, 10**12, 45296.0, 1.2345, 0.00123, 0.9, 123_456.0))
+    assert line is not None and len(line) <= 80 and "1.2345 nats" in line
+
+
+def test_a_bar_of_a_long_fast_run_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    bar = Bar()
+    bar.show(Planned(0, 9_999_999, None))
+    status = bar._status(Stepped(1_234_567, 123.45, 10**12, 45296.0, 1.2345, 0.00123, 0.9, 123_456.0))
+    assert len("training") + len(status) <= 80 - 20  # so that there is room for the bar

@@ -1,10 +1,12 @@
-"""What a command chose by itself, said on stderr: the model, the seed."""
+"""What a command says on stderr of its own choices and readings: the model, the seed, another normal form."""
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from charnn.cli.terminal import note
 
 if TYPE_CHECKING:
+    from charnn.data.vocab import Vocabulary
     from charnn.inference.find import Found
     from charnn.inference.infill import Filler
     from charnn.inference.model import Model
@@ -51,3 +53,36 @@ def announced_seed(seed: int | None) -> int:
         seed = fresh_seed()
         note(f"seed: {seed}")
     return seed
+
+
+def strange_characters(vocabulary: "Vocabulary", text: str) -> list[str]:
+    """The characters of `text` that the vocabulary lacks, in the normal form of which it lacks the fewest."""
+    from charnn.inference.encoding import known_form
+
+    return [character for character in known_form(vocabulary, text) if character not in vocabulary]
+
+
+def note_escapes(option: str, text: str) -> None:
+    """Say that a backslash is no escape, where it looks like one."""
+    if found := re.search(r"\\[ntr0]", text):
+        note(
+            f"{option} {text!r} holds a backslash and a letter as they stand; in bash $'{found[0]}' is an escape"
+        )
+
+
+def note_conversion(what: str) -> None:
+    """Say that texts were converted to a normal form that the model knows."""
+    note(f"{what} converted to the Unicode normal form (NFC or NFD) of the model's vocabulary")
+
+
+def note_reading(vocabulary: "Vocabulary", text: str, called: str) -> None:
+    """Say what of a prompt or a text with gaps isn't read as it stands."""
+    from charnn.inference.encoding import known_form
+
+    if known_form(vocabulary, text) != text:
+        note_conversion(f"{called} is")
+    unknown = len(strange_characters(vocabulary, text))
+    if unknown and vocabulary.has_unknown:
+        note(
+            f"{unknown:,} characters of {called} are unknown to the model: its unknown character stands for them"
+        )

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from charnn.cli.announce import MODEL_DEFAULT, announced_filler, announced_seed
+from charnn.cli.announce import MODEL_DEFAULT, announced_filler, announced_seed, note_reading
 from charnn.cli.inputs import STDIN, read_pieces
 from charnn.cli.options import option, setting_option, with_settings
-from charnn.config import GAPS, OUTPUT, SEARCH, DrawConfig, FillConfig, ReadConfig
+from charnn.config import GAPS, OUTPUT, SEARCH, DrawConfig, EncodingConfig, FillConfig, ReadConfig, Unknown
 from charnn.errors import InputError
 from charnn.settings import configured, settings_of
 
@@ -17,8 +17,8 @@ Text = Annotated[
     str | None,
     typer.Argument(
         metavar="[TEXT]",
-        help="A text with gaps: ___ is one of three characters, {} one of unknown length; no gap holds a newline, and "
-        "the text stands between two. - is standard input, as is none.",
+        help="A text with gaps: ___ is one of three characters, {} one of unknown length; \\_ and \\{} are none. No "
+        "gap holds a newline, and the text stands between two. - is standard input, as is none.",
         show_default=False,
     ),
 ]
@@ -37,6 +37,9 @@ Path = Annotated[
         "A .safetensors file or a run's folder; one of train --bidirectional looks for fills from both sides.",
         default=MODEL_DEFAULT,
     ),
+]
+UnknownPolicy = Annotated[
+    Unknown, setting_option(settings_of(EncodingConfig)["unknown"]._replace(panel=GAPS))
 ]
 Seed = Annotated[
     int | None,
@@ -59,15 +62,20 @@ def fill(
     text: Text = None,
     file: File = None,
     model: Path = None,
+    unknown: UnknownPolicy = "error",
     seed: Seed = None,
     as_json: Json = False,
     **options: Any,
 ) -> None:
-    """Find what may stand in the gaps of a text. In a pipe a line is a probability, a tab, the text.
+    r"""Find what may stand in the gaps of a text. In a pipe a line is a probability, a tab, the text.
+
+    A backslash, tab, newline and carriage return in the text are written \\ \t \n \r there, other control characters
+    and line separators \xNN or \uNNNN.
 
     Example: charnn fill "I like to have a cup of ___ for breakfast"
     """
     from charnn.cli.fill_view import note_method, show
+    from charnn.inference.blanks import unmarked
 
     config = configured(FillConfig, options)
     if seed is not None and not config.temperature:
@@ -75,7 +83,9 @@ def fill(
     reading = configured(ReadConfig, options)
     text = _text(text, file, asdict(reading))
     filler = announced_filler(model)
-    found = filler.fill(text, seed=announced_seed(seed) if config.temperature else None, **asdict(config))
+    note_reading(filler.vocabulary, unmarked(text), "the text")
+    seed = announced_seed(seed) if config.temperature else None
+    found = filler.fill(text, seed=seed, unknown=unknown, **asdict(config))
     note_method(filler.is_bidirectional, config.lookahead)
     show(found, as_json=as_json)
 

@@ -51,10 +51,10 @@ def converse(request: "Request", *, echo: bool, color: bool) -> None:
     )
     for seed in count(request.seed):
         try:
-            beginning = context.prompt(default=request.prompt if seed == request.seed else "")
+            beginning = context.prompt(default=request.prompts[0] if seed == request.seed else "")
         except EOFError:
             return
-        _continue(replace(request, prompt=beginning, seed=seed), echo=echo, color=color)
+        _continue(replace(request, prompts=(beginning,), seed=seed), echo=echo, color=color)
 
 
 def _continue(request: "Request", *, echo: bool, color: bool) -> None:

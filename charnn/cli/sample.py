@@ -7,10 +7,18 @@ from itertools import chain, repeat
 from math import nan
 from typing import TYPE_CHECKING, Annotated, Any
 
-from charnn.cli.announce import MODEL_DEFAULT, announced_model, announced_seed
-from charnn.cli.inputs import read_pieces
+from charnn.cli.announce import (
+    MODEL_DEFAULT,
+    announced_model,
+    announced_seed,
+    note_escapes,
+    note_reading,
+    strange_characters,
+)
+from charnn.cli.inputs import STDIN, read_bursts, read_pieces
 from charnn.cli.options import option, setting_option, with_settings
-from charnn.config import OUTPUT, PROMPT, DrawConfig, ReadConfig, SampleConfig
+from charnn.cli.terminal import note
+from charnn.config import OUTPUT, PROMPT, DrawConfig, EncodingConfig, ReadConfig, SampleConfig, Unknown
 from charnn.errors import InputError
 from charnn.settings import configured, settings_of
 
@@ -25,44 +33,51 @@ SETTINGS = settings_of(SampleConfig)
 
 @dataclass(frozen=True)
 class Request:
-    """`count` samples after `prompt` with each of `configs`, each the best of `best_of`.
+    """`count` samples after each of `prompts` with each of `configs`, each the best of `best_of`.
 
-    With a `corpus`, what each copied from it is said too.
+    Errors call the prompts `called`; several are numbered after it. With a `corpus`, what each copied from it is said.
     """
 
     model: "Model"
-    prompt: str
+    prompts: tuple[str, ...]
     configs: tuple[SampleConfig, ...]
     count: int
     best_of: int
     seed: int
+    called: str = "the prompt"
+    are_lines: bool = False
+    unknown: Unknown = "error"
     new: bool = False
     corpus: "EncodedText | None" = None
 
     @property
     def total(self) -> int:
-        return len(self.configs) * self.count
+        return len(self.configs) * len(self.prompts) * self.count
 
     @property
     def is_streamed(self) -> bool:
         """Whether each sample can be written as it is made."""
-        return self.count == self.best_of == 1 and not self.new
+        return self.count == self.best_of == 1 and not self.are_lines and not self.new
 
     @property
     def separator(self) -> str | None:
         """What stands between the documents of a model of documents."""
         return self.model.documents.separator if self.model.documents else None
 
+    def prompt_of(self, index: int) -> str:
+        """What sample `index` begins with."""
+        return self.prompts[index // self.count % len(self.prompts)]
+
+    def config_of(self, index: int) -> SampleConfig:
+        """How sample `index` is drawn."""
+        return self.configs[index // (self.count * len(self.prompts))]
+
     def samples(self) -> Iterator["Sample"]:
         """All of them, numbered; every option is checked before the first is made."""
+        prompts = self.prompts if self.are_lines else self.prompts[0]
         groups = [
             self.model.sample_many(
-                self.count,
-                self.prompt,
-                seed=self.seed,
-                best_of=self.best_of,
-                new=self.new,
-                **asdict(config),
+                self.count, prompts, best_of=self.best_of, new=self.new, **self._options(config)
             )
             for config in self.configs
         ]
@@ -70,12 +85,14 @@ class Request:
 
     def streams(self, *, scored: bool) -> list[Iterator["Token"]]:
         """The characters of one sample for each of `configs`, with their log-probabilities only if `scored`."""
+        [prompt] = self.prompts
         if scored:
-            return [
-                self.model.stream_scored(self.prompt, seed=self.seed, **asdict(one)) for one in self.configs
-            ]
-        streams = [self.model.stream(self.prompt, seed=self.seed, **asdict(one)) for one in self.configs]
+            return [self.model.stream_scored(prompt, **self._options(config)) for config in self.configs]
+        streams = [self.model.stream(prompt, **self._options(config)) for config in self.configs]
         return [zip(stream, repeat(nan), strict=False) for stream in streams]
+
+    def _options(self, config: SampleConfig) -> dict[str, Any]:
+        return {"seed": self.seed, "unknown": self.unknown, "called": self.called, **asdict(config)}
 
 
 Path = Annotated[
@@ -85,6 +102,14 @@ Path = Annotated[
 Prompt = Annotated[str | None, option("-p --prompt --prime", PROMPT, "TEXT", "Text to start from.")]
 PromptFile = Annotated[
     str | None, option("--prompt-file", PROMPT, "FILE", "Start from a file's text; - is standard input.")
+]
+PromptsFile = Annotated[
+    str | None,
+    option("--prompts-file", PROMPT, "FILE", "Start from each line of a file; - is standard input."),
+]
+Delimiter = Annotated[
+    str | None,
+    option("--delimiter", OUTPUT, "TEXT", "What stands between samples.", default="a blank line"),
 ]
 Temperatures = Annotated[
     list[float] | None,
@@ -114,7 +139,7 @@ Json = Annotated[
         OUTPUT,
         None,
         "One JSON object a line: index, text (generated only), log_prob (natural log), chars, temperature, seed, "
-        "stopped (by a stop string; of documents: end, length or stop).",
+        "stopped (by a stop string; of documents: end, length or stop); with --prompts-file prompt.",
     ),
 ]
 Interactive = Annotated[
@@ -129,13 +154,15 @@ Interactive = Annotated[
 ]
 
 
-@with_settings(SampleConfig, DrawConfig, ReadConfig)
+@with_settings(SampleConfig, EncodingConfig, DrawConfig, ReadConfig)
 def sample(
     model: Path = None,
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
+    prompts_file: PromptsFile = None,
     temperature: Temperatures = None,
     novelty: Novelty = None,
+    delimiter: Delimiter = None,
     no_echo: NoEcho = False,
     color: Colour = False,
     as_json: Json = False,
@@ -149,28 +176,45 @@ def sample(
     from charnn.cli.sample_view import print_json, print_texts
 
     drawn, base = configured(DrawConfig, options), configured(SampleConfig, options)
+    given = [one for one in (prompt, prompt_file, prompts_file) if one is not None]
     _refuse_misfits(
         interactive=interactive,
         as_json=as_json,
+        several_starts=len(given) > 1,
         measured_endlessly=bool(novelty) and base.length < 0 and not base.lines,
     )
     reading = asdict(configured(ReadConfig, options))
-    start = _start(prompt, prompt_file, reading)
-    network = announced_model(model)
+    called = next(
+        (_file_name(file) for file in (prompt_file, prompts_file) if file is not None), "the prompt"
+    )
     degrees = [SETTINGS["temperature"].require(degree) for degree in temperature or [base.temperature]]
+    prompts = _prompts(prompt, prompt_file, prompts_file, reading)
+    network = announced_model(model)
     configs = tuple(replace(base, temperature=degree) for degree in degrees)
-    corpus = _corpus(novelty, reading) if novelty else None
-    seed = announced_seed(drawn.seed)
     count, configs = _documents_for_lines(network, drawn.num_samples, configs)
-    request = Request(network, start, configs, count, drawn.best_of, seed, drawn.new, corpus)
+    request = Request(
+        network,
+        prompts,
+        configs,
+        count,
+        best_of=drawn.best_of,
+        seed=announced_seed(drawn.seed),
+        called=called if prompts_file is None else f"{called}, line",
+        are_lines=prompts_file is not None,
+        unknown=configured(EncodingConfig, options).unknown,
+        new=drawn.new,
+        corpus=_corpus(novelty, reading) if novelty else None,
+    )
     if interactive:
         from charnn.cli.interactive import converse
 
         converse(request, echo=not no_echo, color=color)
-    elif as_json:
+        return
+    _note_oddities(request, delimiter)
+    if as_json:
         print_json(request)
     else:
-        print_texts(request, echo=not no_echo, color=color)
+        print_texts(request, echo=not no_echo, color=color, delimiter=delimiter)
 
 
 def _documents_for_lines(
@@ -183,7 +227,26 @@ def _documents_for_lines(
     return count * lines, tuple(replace(config, lines=None) for config in configs)
 
 
-def _refuse_misfits(*, interactive: bool, as_json: bool, measured_endlessly: bool) -> None:
+def _note_oddities(request: Request, delimiter: str | None) -> None:
+    """Say what is read or done in another way than it was given."""
+    vocabulary = request.model.vocabulary
+    called = "the prompts" if request.are_lines else "the prompt"
+    note_reading(vocabulary, "\n".join(request.prompts) if request.are_lines else request.prompts[0], called)
+    for stop in request.configs[0].stop:
+        if strange := strange_characters(vocabulary, stop):
+            points = ", ".join(f"U+{ord(character):04X}" for character in strange)
+            note(f"--stop {stop!r} can never match: the model doesn't know {points}")
+    if delimiter is not None:
+        note_escapes("--delimiter", delimiter)
+
+
+def _refuse_misfits(
+    *, interactive: bool, as_json: bool, several_starts: bool, measured_endlessly: bool
+) -> None:
+    if several_starts:
+        raise InputError(
+            "--prompt, --prompt-file and --prompts-file all name a text to start from; give one of them"
+        )
     if interactive and as_json:
         raise InputError("--interactive is for people, --json for scripts; give one of them")
     if interactive and not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -198,10 +261,19 @@ def _corpus(sources: list[str], reading: Mapping[str, Any]) -> "EncodedText":
     return encode_text(sources, **reading)
 
 
-def _start(prompt: str | None, prompt_file: str | None, reading: Mapping[str, Any]) -> str:
-    """The text to start from."""
-    if prompt_file is None:
-        return prompt or ""
-    if prompt is not None:
-        raise InputError("--prompt and --prompt-file both name a text to start from; give one of them")
-    return "".join(read_pieces(prompt_file, **reading))
+def _prompts(
+    prompt: str | None, prompt_file: str | None, prompts_file: str | None, reading: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """The texts to start from."""
+    if prompt_file is not None:
+        return ("".join(read_pieces(prompt_file, **reading)),)
+    if prompts_file is None:
+        return (prompt or "",)
+    lines = tuple(chain.from_iterable(read_bursts(prompts_file, **reading)))
+    if not lines:
+        raise InputError(f"{_file_name(prompts_file)} holds no prompt: give one a line")
+    return lines
+
+
+def _file_name(file: str) -> str:
+    return "standard input" if file == STDIN else file

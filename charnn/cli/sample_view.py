@@ -28,6 +28,8 @@ def print_json(request: "Request") -> None:
         value = {name: getattr(sample, name) for name in _JSON_FIELDS}
         if request.separator is not None:
             value["stopped"] = sample.reason
+        if request.are_lines:
+            value["prompt"] = request.prompt_of(sample.index)
         if copied is not None:
             value |= {"longest_copied": copied.longest, "copied_share": copied.share}
         print(json_line(value), flush=True)
@@ -35,8 +37,8 @@ def print_json(request: "Request") -> None:
     _note_passed_over(request, passed_over)
 
 
-def print_texts(request: "Request", *, echo: bool, color: bool) -> None:
-    """The samples on stdout, a blank line between them; headings on stderr where there are several.
+def print_texts(request: "Request", *, echo: bool, color: bool, delimiter: str | None = None) -> None:
+    """The samples on stdout, `delimiter` or a blank line between them; headings on stderr where there are several.
 
     Documents are separated as their collection separates them; where that is by newlines, each of several ends in one.
     """
@@ -46,14 +48,16 @@ def print_texts(request: "Request", *, echo: bool, color: bool) -> None:
     texts: list[str] = []
     line_end = ""
     passed_over: list[int] = []
+    between = request.separator if delimiter is None else delimiter
     for number, (heading, runs) in enumerate(_texts(request, coloured, passed_over)):
         if number:
-            sys.stdout.write(line_end + "\n" if request.separator is None else request.separator)
+            sys.stdout.write(line_end + "\n" if between is None else between)
         if heading:
             note(heading)
-        last = _write(request.prompt if echo else "", runs if request.corpus is None else _kept(runs, texts))
+        kept = runs if request.corpus is None else _kept(runs, texts)
+        last = _write(request.prompt_of(number) if echo else "", kept)
         line_end = "" if last.endswith("\n") else "\n"
-    if sys.stdout.isatty() or (request.separator == "\n" and request.total > 1):
+    if sys.stdout.isatty() or (between == request.separator == "\n" and request.total > 1):
         sys.stdout.write(line_end)
     _note_passed_over(request, sum(passed_over))
     _note_overlaps(request, texts)
@@ -84,7 +88,7 @@ def _heading(request: "Request", number: int, sample: "Sample | None" = None) ->
     parts = []
     is_list = request.separator is not None and len(request.configs) == 1
     if request.total > 1 and not is_list:
-        temperature = request.configs[number // request.count].temperature
+        temperature = request.config_of(number).temperature
         parts.append(f"sample {number + 1} of {request.total}, temperature {temperature:g}")
     if sample is not None and request.best_of > 1:
         bits = "empty" if sample.bits_per_char is None else f"{sample.bits_per_char:.4f} bits per character"

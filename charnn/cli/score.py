@@ -2,17 +2,17 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from charnn.cli.announce import MODEL_DEFAULT, announced_model
 from charnn.cli.inputs import STDIN, read_bursts, read_pieces
-from charnn.cli.options import option, with_settings
-from charnn.config import OUTPUT, ReadConfig
+from charnn.cli.options import option, setting_option, with_settings
+from charnn.config import OUTPUT, EncodingConfig, ReadConfig, Unknown
 from charnn.errors import InputError
+from charnn.settings import settings_of
 
 if TYPE_CHECKING:
     from charnn.inference.comparison import Comparison, ScoredText
@@ -48,10 +48,7 @@ Context = Annotated[
         "--context", HOW, "TEXT", "What came before, after one newline; it isn't scored.", default="nothing"
     ),
 ]
-UnknownPolicy = Annotated[
-    Literal["error", "skip", "replace"],
-    option("--unknown", HOW, None, "What becomes of a character that the model never saw."),
-]
+UnknownPolicy = Annotated[Unknown, setting_option(settings_of(EncodingConfig)["unknown"]._replace(panel=HOW))]
 Adapt = Annotated[
     bool,
     option(
@@ -83,6 +80,15 @@ Chars = Annotated[
         "Every character with its surprisal in bits: colours on a terminal, a list elsewhere.",
     ),
 ]
+Words = Annotated[
+    bool,
+    option(
+        "--words",
+        OUTPUT,
+        None,
+        "Every word with its surprisal in bits, that of the white space before it included.",
+    ),
+]
 Top = Annotated[
     int, option("--top", OUTPUT, "N", "List the N likeliest characters at each place; 0 is off.", least=0)
 ]
@@ -96,8 +102,9 @@ Json = Annotated[
         "--json",
         OUTPUT,
         None,
-        "One JSON object a line: text (with --whole: file), chars, log_prob (natural log), bits_per_char, perplexity, "
-        "unknown; of documents end_log_prob, a part of log_prob; with --chars surprisal_bits.",
+        "One JSON object a line: index, text (with --whole: file), chars, log_prob (natural log), bits_per_char, "
+        "perplexity, unknown, bits_per_byte, perplexity_per_word; of documents end_log_prob, a part of log_prob; with "
+        "--chars surprisal_bits (of scored, the text without what was skipped), with --words words.",
     ),
 ]
 
@@ -114,29 +121,36 @@ def score(
     no_end: NoEnd = False,
     rank: Rank = False,
     chars: Chars = False,
+    words: Words = False,
     top: Top = 0,
     html: Html = None,
     as_json: Json = False,
     **reading: Any,
 ) -> None:
-    """Say how likely each text is. In a pipe the columns are separated by tabs and have no heading.
+    r"""Say how likely each text is. In a pipe the columns are separated by tabs and have no heading.
+
+    A backslash, tab, newline and carriage return in a text are written \\ \t \n \r there, other control characters and
+    line separators \xNN or \uNNNN.
 
     Example: charnn score "To be, or not to be" "To be, or be to not"
     """
-    from charnn.cli.score_view import shown, shown_as_json, with_totals
+    from charnn.cli.score_view import Shown, noting_conversion, shown, shown_as_json, with_totals
     from charnn.inference.comparison import Comparison
     from charnn.outputs import is_stdout, write_output
 
-    _refuse_misfits(whole=whole, adapt=adapt, top=top, ordered_stretches=rank and (chars or html is not None))
+    _refuse_misfits(
+        whole=whole, adapt=adapt, top=top, words=words, ordered_stretches=rank and (chars or html is not None)
+    )
     paths: list[str | None] = list(model) if model else [None]
     comparison = Comparison(tuple(map(announced_model, paths)), context, unknown, top, adapt, not no_end)
-    results = _results(comparison, texts or [], file or [], reading, whole=whole)
+    results = noting_conversion(_results(comparison, texts or [], file or [], reading, whole=whole))
     if not (chars or html):
         results = (result for result in results if result.kind != "stretch")
     if rank:
         results = iter(sorted(results, key=attrgetter("sort_key")))
     show = shown_as_json if as_json else shown
-    shown_results = with_totals(results if is_stdout(html) else show(results, comparison, chars), comparison)
+    wanted = Shown(chars=chars, words=words)
+    shown_results = with_totals(results if is_stdout(html) else show(results, comparison, wanted), comparison)
     if html is None:
         deque(shown_results, maxlen=0)
     else:
@@ -155,19 +169,25 @@ def _results(
     plain = [text for text in texts if text != STDIN]
     names = files + [STDIN] * (len(texts) > len(plain) or (not texts and not files))
     yield from comparison.texts(plain)
-    if whole:
-        for name in names:
-            yield from comparison.file(name, read_pieces(name, **reading))
-        return
-    first = len(plain) + 1
-    for lines in chain.from_iterable(read_bursts(name, **reading) for name in names):
-        yield from comparison.texts(lines, first)
-        first += len(lines)
+    index = len(plain)
+    for name in names:
+        called = "standard input" if name == STDIN else name
+        if whole:
+            yield from comparison.file(name, read_pieces(name, **reading), index, called=called)
+            index += 1
+            continue
+        first = index
+        for lines in read_bursts(name, **reading):
+            number = index - first + 1
+            yield from comparison.texts(lines, index, first=number, called=f"{called}, line")
+            index += len(lines)
 
 
-def _refuse_misfits(*, whole: bool, adapt: bool, top: int, ordered_stretches: bool) -> None:
+def _refuse_misfits(*, whole: bool, adapt: bool, top: int, words: bool, ordered_stretches: bool) -> None:
     if whole and top:
         raise InputError("--top works on texts and lines, not on --whole files; leave one of them out")
+    if whole and words:
+        raise InputError("--words works on texts and lines, not on --whole files; leave one of them out")
     if adapt and top:
         raise InputError("--top lists what the trained model finds likeliest; leave out --adapt or --top")
     if whole and ordered_stretches:

@@ -5,19 +5,37 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from charnn.cli.announce import note_conversion
 from charnn.cli.fields import escape_field
 from charnn.cli.surprisal_colors import heat_map, note_legend
 from charnn.cli.terminal import colours_in, escape, escape_line, json_line, note
 from charnn.inference.comparison import Comparison, ScoredText
-from charnn.inference.model import Model
-from charnn.inference.scores import Measured, Total
+from charnn.inference.scores import Measured, Score, Total
 
 _WIDTH = 11  # of a column on a terminal
 
 
-def shown(results: Iterable[ScoredText], comparison: Comparison, chars: bool) -> Iterator[ScoredText]:
+@dataclass(frozen=True)
+class Shown:
+    """What is wanted of each text besides its row: its characters, its words."""
+
+    chars: bool = False
+    words: bool = False
+
+
+def noting_conversion(results: Iterable[ScoredText]) -> Iterator[ScoredText]:
+    """The results; the first text that was converted to another normal form is told of on stderr."""
+    is_said = False
+    for result in results:
+        if not is_said and result.score is not None and result.score.converted is not None:
+            is_said = True
+            note_conversion("texts are")
+        yield result
+
+
+def shown(results: Iterable[ScoredText], comparison: Comparison, wanted: Shown) -> Iterator[ScoredText]:
     """Each result, once it stands on stdout."""
-    view = _View.of_stdout(chars, comparison.top)
+    view = _View.of_stdout(wanted, comparison.top)
     if view.heat:
         note_legend()
     if view.terminal:
@@ -27,12 +45,14 @@ def shown(results: Iterable[ScoredText], comparison: Comparison, chars: bool) ->
         yield result
 
 
-def shown_as_json(results: Iterable[ScoredText], comparison: Comparison, chars: bool) -> Iterator[ScoredText]:
+def shown_as_json(
+    results: Iterable[ScoredText], comparison: Comparison, wanted: Shown
+) -> Iterator[ScoredText]:
     """Each result, once it stands on stdout: of a whole file either its stretches or their sum."""
-    hidden = "file" if chars else "stretch"
+    hidden = "file" if wanted.chars else "stretch"
     for result in results:
         if result.kind != hidden:
-            print(json_line(_json_value(result, comparison.models, chars)), flush=True)
+            print(json_line(_json_value(result, comparison, wanted)), flush=True)
         yield result
 
 
@@ -56,12 +76,14 @@ class _View:
     terminal: bool
     heat: bool
     listing: bool
+    words: bool
 
     @classmethod
-    def of_stdout(cls, chars: bool, top: int) -> "_View":
+    def of_stdout(cls, wanted: Shown, top: int) -> "_View":
         """A heat map needs colours; without them, and for the likeliest characters, a list serves."""
         coloured = colours_in(sys.stdout)
-        return cls(sys.stdout.isatty(), chars and coloured, bool(top) or (chars and not coloured))
+        listing = bool(top) or (wanted.chars and not coloured)
+        return cls(sys.stdout.isatty(), wanted.chars and coloured, listing, wanted.words)
 
 
 def _sum(total: Total) -> str:
@@ -83,6 +105,8 @@ def _rendered(result: ScoredText, view: _View) -> str:
     """A result for stdout: its row and, where characters are shown, what each of them cost."""
     has_map = view.heat and result.score is not None
     listing = _listing(result, terminal=view.terminal) if view.listing and result.score is not None else ""
+    if view.words and result.score is not None:
+        listing += _word_list(result.score, terminal=view.terminal)
     if result.kind == "stretch":
         return (_painted(result, escape if view.terminal else str) if has_map else "") + listing
     show = escape_line if view.terminal else escape_field
@@ -92,20 +116,35 @@ def _rendered(result: ScoredText, view: _View) -> str:
     return f"{gap}{row}\n{listing}"
 
 
-def _json_value(result: ScoredText, models: Sequence[Model], chars: bool) -> dict[str, Any]:
+def _json_value(result: ScoredText, comparison: Comparison, wanted: Shown) -> dict[str, Any]:
     """A result for scripts: the figures of the first model; of several models also each one's, and their ratio."""
-    value = {"text" if result.kind == "text" else "file": result.name, **_measures(result.measures[0])}
+    name = "text" if result.kind == "text" else "file"
+    first = result.measures[0]
+    value = {"index": result.index, name: result.name, **_measures(first)}
+    value |= {"bits_per_byte": first.bits_per_byte, "perplexity_per_word": first.perplexity_per_word}
     if result.score is not None and result.score.end_log_prob is not None:
         value["end_log_prob"] = result.score.end_log_prob
-    if chars and result.score is not None:
-        value["surprisal_bits"] = result.score.surprisal_bits.tolist()
+    if result.score is not None:
+        value |= _details(result.score, wanted, has_skipped=comparison.unknown == "skip")
     if result.likeliest:
         value["likeliest"] = result.likeliest
-    if len(models) > 1:
-        named = zip(models, result.measures, strict=True)
+    if len(comparison.models) > 1:
+        named = zip(comparison.models, result.measures, strict=True)
         value["models"] = [{"model": str(model.path), **_measures(measure)} for model, measure in named]
         value["log_likelihood_ratio"] = result.log_likelihood_ratio
     return value
+
+
+def _details(score: Score, wanted: Shown, *, has_skipped: bool) -> dict[str, Any]:
+    """What of a text is shown part by part. `scored` are the characters that the parts belong to."""
+    details: dict[str, Any] = {}
+    if (wanted.chars or wanted.words) and (has_skipped or score.converted is not None):
+        details["scored"] = score.scored
+    if wanted.chars:
+        details["surprisal_bits"] = score.surprisal_bits.tolist()
+    if wanted.words:
+        details["words"] = [{"word": word, "surprisal_bits": bits} for word, bits in score.words()]
+    return details
 
 
 def _measures(measure: Measured) -> dict[str, Any]:
@@ -116,11 +155,23 @@ def _measures(measure: Measured) -> dict[str, Any]:
 def _figures(result: ScoredText) -> list[str]:
     """The cells of a row, in the order of `_heading`."""
     first = result.measures[0]
-    counts = [str(first.chars), str(first.unknown)]
+    counts = [_counts([m.chars for m in result.measures]), _counts([m.unknown for m in result.measures])]
     if len(result.measures) == 1:
         return [_number(first.bits_per_char), _number(first.log_prob), _number(first.perplexity), *counts]
     each = (number for m in result.measures for number in (m.bits_per_char, m.log_prob))
     return [*map(_number, each), _number(result.log_likelihood_ratio), *counts]
+
+
+def _counts(counts: Sequence[int]) -> str:
+    """One number; where the models differ, each one's."""
+    return "/".join(map(str, counts if len(set(counts)) > 1 else counts[:1]))
+
+
+def _word_list(score: Score, *, terminal: bool) -> str:
+    """A line for each word: itself, its surprisal in bits; an empty one last."""
+    show = escape_line if terminal else escape_field
+    lines = [f"{show(word)}\t{_number(bits)}" for word, bits in score.words()]
+    return "".join(f"{line}\n" for line in (*lines, ""))
 
 
 def _listing(result: ScoredText, *, terminal: bool) -> str:

@@ -57,8 +57,8 @@ def line_of(event: Event) -> str | None:
             )
         case Stepped():
             return (
-                f"step {event.step:,}  epoch {event.epoch:.2f}  {_loss(event.nats_per_char)}  "
-                f"lr {event.lr:.2g}  {event.chars_per_second:,.0f} chars/s  {_clock(event.seconds)}"
+                f"step {event.step:,}  epoch {event.epoch:.2f}  {event.nats_per_char:.4f} nats  "
+                f"lr {event.lr:.2g}  {_speed(event.chars_per_second)}  {_clock(event.seconds)}"
             )
         case Evaluated():
             return (
@@ -84,6 +84,10 @@ def ending(event: Finished, command: str) -> list[str]:
 
 def _loss(nats: float) -> str:
     return f"{nats:.4f} nats, {nats / log(2):.4f} bits a character"
+
+
+def _speed(chars_per_second: float) -> str:
+    return f"{chars_per_second:,.0f} chars/s"
 
 
 def _clock(seconds: float) -> str:
@@ -201,7 +205,7 @@ class Bar(Lines):
 
     def _status(self, event: Stepped) -> str:
         left = (self._steps - event.step) * event.chars / max(event.step, 1) / max(event.chars_per_second, 1)
-        return f"{_loss(event.nats_per_char)}  {event.chars_per_second:,.0f} chars/s  {_clock(left)} left"
+        return f"{event.nats_per_char:.4f} nats  {_speed(event.chars_per_second)}  {_clock(left)} left"
 
     def _print(self, line: str) -> None:
         self._console.print(Text(escape_line(line)))

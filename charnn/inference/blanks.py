@@ -8,7 +8,7 @@ from itertools import zip_longest
 from charnn.errors import InputError
 
 Fills = tuple[str, ...]  # one a gap
-GAP = re.compile(r"_+|\{\}")
+_PARTS = re.compile(r"\\(\\|_|\{\})|(_+|\{\})")  # a character that is escaped, or a gap
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,32 @@ def mirrored(parts: Sequence[str]) -> tuple[str, ...]:
 
 
 def blanks_in(text: str, max_length: int) -> Blanks:
-    """The gaps of a text, those of unknown length with at most `max_length` characters.
+    r"""The gaps of a text, those of unknown length with at most `max_length` characters.
 
-    Raises InputError for a text that has no gap.
+    \_, \{} and \\ are an underscore, braces and a backslash that stand in the text. Raises InputError for a text that
+    has no gap.
     """
-    gaps = tuple(Gap(1, max_length) if gap == "{}" else Gap(len(gap), len(gap)) for gap in GAP.findall(text))
+    known, gaps, place = [""], [], 0
+    for part in _PARTS.finditer(text):
+        escaped, gap = part.groups()
+        known[-1] += text[place : part.start()] + (escaped or "")
+        place = part.end()
+        if gap:
+            gaps.append(Gap(1, max_length) if gap == "{}" else Gap(len(gap), len(gap)))
+            known.append("")
+    known[-1] += text[place:]
     if not gaps:
         raise InputError(
             "the text has no gap: put ___ for three characters, {} for a few, where some are missing"
         )
-    return Blanks(tuple(GAP.split(text)), gaps)
+    return Blanks(tuple(known), tuple(gaps))
+
+
+def masked(text: str, filler: str) -> str:
+    """`text` with the character `filler` in the place of gaps and of the backslashes that escape."""
+    return _PARTS.sub(lambda part: filler * (len(part[0]) - len(part[1] or "")) + (part[1] or ""), text)
+
+
+def unmarked(text: str) -> str:
+    """`text` without its gaps, and without the backslashes that escape."""
+    return masked(text, "")

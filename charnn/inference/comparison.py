@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat, tee
 from math import inf
 from typing import Any, Literal
 
+from charnn.config import Unknown
 from charnn.errors import UnknownCharacterError
-from charnn.inference.encoding import Unknown
 from charnn.inference.model import Model
 from charnn.inference.scores import Measured, Score, Total
 
@@ -20,11 +21,13 @@ Place = tuple[str, float | None, Likeliest]
 class ScoredText:
     """One text, one file, or a stretch of a file, as each model scores it.
 
-    `name` is the text itself or the file's path; `score` the first model's, character by character (None for a
-    whole file); `likeliest` that model's choice at each scored character, where it was asked for.
+    `index` counts texts and files from 0; `name` is the text itself or the file's path; `score` the first model's,
+    character by character (None for a whole file); `likeliest` that model's choice at each scored
+    character, where it was asked for.
     """
 
     kind: Literal["text", "stretch", "file"]
+    index: int
     name: str
     measures: tuple[Measured, ...]
     score: Score | None = None
@@ -69,25 +72,50 @@ class Comparison:
     adapt: bool = False
     end: bool = True
 
-    def texts(self, texts: Iterable[str], first: int = 1) -> Iterator[ScoredText]:
-        """A result for each text; errors number them from `first`."""
-        columns = [model.score_many(copy, **self._how, first=first) for model, copy in self._shared(texts)]
-        for scores in self._side_by_side(columns):
-            yield ScoredText("text", scores[0].text, scores, scores[0], self._likeliest(scores[0].text))
+    def texts(
+        self, texts: Iterable[str], index: int = 0, *, first: int = 1, called: str = "text"
+    ) -> Iterator[ScoredText]:
+        """A result for each text, the first of which has `index`.
 
-    def file(self, name: str, pieces: Iterable[str]) -> Iterator[ScoredText]:
+        Errors number them from `first`, after what they are `called`.
+        """
+        columns = [
+            model.score_many(copy, **self._options, first=first, called=called)
+            for model, copy in self._shared(texts)
+        ]
+        for number, scores in enumerate(self._side_by_side(columns), index):
+            text = scores[0].text
+            yield ScoredText("text", number, text, scores, scores[0], self._likeliest(text))
+
+    def file(
+        self, name: str, pieces: Iterable[str], index: int = 0, *, called: str = "the text"
+    ) -> Iterator[ScoredText]:
         """A file, given in pieces, as one text: a result for each stretch, then one for the whole."""
-        columns = [model.score_whole(copy, **self._how) for model, copy in self._shared(pieces)]
+        columns = [
+            model.score_whole(copy, **self._options, called=called) for model, copy in self._shared(pieces)
+        ]
         totals = [Total()] * len(self.models)
         for scores in self._side_by_side(columns):
-            stretch = ScoredText("stretch", name, scores, scores[0])
-            totals = stretch.added_to(totals)
-            yield stretch
-        yield ScoredText("file", name, tuple(totals))
+            totals = [total.extended(score) for total, score in zip(totals, scores, strict=True)]
+            yield ScoredText("stretch", index, name, scores, scores[0])
+        yield ScoredText("file", index, name, tuple(totals))
 
     @property
-    def _how(self) -> dict[str, Any]:
-        return {"context": self.context, "unknown": self.unknown, "adapt": self.adapt, "end": self.end}
+    def _options(self) -> dict[str, Any]:
+        """How each model scores: where unknown characters are no error, what one doesn't know counts for none."""
+        known = self._known if len(self.models) > 1 and self.unknown != "error" else None
+        return {
+            "context": self.context,
+            "unknown": self.unknown,
+            "adapt": self.adapt,
+            "end": self.end,
+            "known": known,
+        }
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        """The characters that all models know."""
+        return frozenset.intersection(*(frozenset(model.vocabulary.characters) for model in self.models))
 
     def _shared(self, texts: Iterable[str]) -> Iterable[tuple[Model, Iterator[str]]]:
         """The texts for each model; they are read once and held only until all models had them."""
@@ -102,7 +130,8 @@ class Comparison:
     def _likeliest(self, text: str) -> Sequence[Likeliest]:
         if not self.top:
             return ()
-        places = self.models[0].predictions(text, context=self.context, unknown=self.unknown)
+        options = {name: value for name, value in self._options.items() if name not in ("adapt", "end")}
+        places = self.models[0].predictions(text, **options)
         return [place.top(self.top) for place in places]
 
 

@@ -5,11 +5,11 @@ from itertools import chain
 
 import numpy as np
 
-from charnn.config import FillConfig
+from charnn.config import FillConfig, Unknown
 from charnn.errors import InputError
 from charnn.inference.beam import Beam
 from charnn.inference.blanks import Blanks, Fills
-from charnn.inference.encoding import border, state_after
+from charnn.inference.encoding import border, encode, state_after
 from charnn.inference.engine import Engine, Ids
 from charnn.inference.scorer import score_rows
 from charnn.inference.softmax import Doubles
@@ -33,19 +33,21 @@ class DirectionalModel(ArrayValue):
         if len(self.banned_ids) == len(self.vocabulary):
             raise InputError("the model knows no character to fill a gap with; name another")
 
-    def read(self, blanks: Blanks, config: FillConfig) -> "InfillQuery":
-        return InfillQuery(self, blanks, config)
+    def read(self, blanks: Blanks, config: FillConfig, unknown: Unknown) -> "InfillQuery":
+        return InfillQuery(self, blanks, config, unknown)
 
 
 class InfillQuery:
     """A text with gaps, read up to its first gap."""
 
-    def __init__(self, way: DirectionalModel, blanks: Blanks, config: FillConfig) -> None:
+    def __init__(self, way: DirectionalModel, blanks: Blanks, config: FillConfig, unknown: Unknown) -> None:
         self._way, self._gaps, self._config = way, blanks.gaps, config
-        self._start = state_after(way.engine, way.vocabulary, blanks.known[0], "the text")
-        *between, last = blanks.known[1:]
-        end = np.concatenate([way.vocabulary.encode(last), way.border])[: config.lookahead]
-        self._after: list[Ids] = [*map(way.vocabulary.encode, between), end]  # each gap
+        first, *between, last = (
+            encode(way.vocabulary, known, unknown, "the text").ids for known in blanks.known
+        )
+        self._start = state_after(way.engine, way.vocabulary, first)
+        last = np.concatenate([last, way.border])[: config.lookahead]
+        self._after: list[Ids] = [*between, last]  # what stands after each gap
 
     def candidates(self) -> dict[Fills, float]:
         """The ways to fill the gaps that a beam search finds, the likeliest first.

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from charnn.config import Unknown
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError
 from charnn.inference.cells import Array
-from charnn.inference.encoding import Unknown
 from charnn.inference.engine import Engine, Ids
 from charnn.inference.engine import State as Start
 from charnn.inference.scorer import Read, Scorer
@@ -56,14 +56,15 @@ class DynamicScorer(Scorer):
         unknown: Unknown,
         end: bool,
         weights: Mapping[str, Array],
+        known: frozenset[str] | None = None,
         pace: DynamicEvaluationOptions = DEFAULT_OPTIONS,
     ) -> None:
-        super().__init__(engine, vocabulary, start, unknown, end)
+        super().__init__(engine, vocabulary, start, unknown, end, known)
         self._learner = DynamicEvaluator(trained_network(engine.config, weights), pace)
 
-    def many(self, texts: Iterable[str], first: int = 1) -> Iterator[Score]:
-        """Scores of many texts, in their order; errors number them from `first`."""
-        return (self.text(text, f"text {number}") for number, text in enumerate(texts, first))
+    def many(self, texts: Iterable[str], first: int = 1, called: str = "text") -> Iterator[Score]:
+        """Scores of many texts, in their order; errors number them from `first`, after what they are `called`."""
+        return (self.text(text, f"{called} {number}") for number, text in enumerate(texts, first))
 
     def _reader(self) -> Read:
         self._learner.begin(_torch_state(self._start))

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from charnn.config import SampleConfig
 from charnn.data.vocab import Vocabulary
+from charnn.errors import InputError
 from charnn.inference.cells import Array
 from charnn.inference.engine import Engine, Ids, State
-from charnn.inference.sampler import draw, fill_noise, filtered, filters_of
+from charnn.inference.filters import HistoryFilter, filtered, filters_of
+from charnn.inference.sampler import draw, fill_noise
 from charnn.inference.softmax import Doubles, log_probs_of
 from charnn.inference.stopping import Reason, Text, Token
 from charnn.inference.values import ArrayValue
 
+NOTHING = -1
 NOISE = 4096  # numbers for each sample, made at a time: calls cost more than numbers
 
 
@@ -62,12 +65,11 @@ class Streams:
         vocabulary: Vocabulary,
         generators: Sequence[np.random.Generator],
         config: SampleConfig,
+        prompts: Sequence[Ids] = (),
     ) -> None:
         self._engine, self._temperature = engine, config.temperature
-        unknown = (
-            [vocabulary.unknown_id] if vocabulary.has_unknown else []
-        )  # there is nothing to write for it
-        self._filters = filters_of(config, unknown)
+        self._filters = filters_of(config, _banned_ids(config, vocabulary), prompts)
+        self._histories = [one for one in self._filters if isinstance(one, HistoryFilter)]
         self._generators = generators
         self._buffers = engine.buffers(len(generators))
         self._state = start
@@ -77,13 +79,19 @@ class Streams:
     def step(self, *, scored: bool) -> tuple[NDArray[np.intp], Doubles | None]:
         """Draw the next character of every stream: ids (B,) and, if wanted, their log-probabilities (B,).
 
-        Those are of the model itself, untempered and untruncated.
+        Those are of the model itself, untempered and untruncated. An id is NOTHING where the filters left none to draw.
         """
         if len(self._ids):
             self._state = self._engine.advance(self._ids, self._state, self._buffers)
         logits = self._engine.logits(self._state.top)
-        self._ids = ids = draw(filtered(logits, self._filters), self._next_noise())
-        return ids, log_probs_of(logits, ids) if scored else None
+        left = filtered(logits, self._filters)
+        self._ids = ids = draw(left, self._next_noise())
+        log_probs = log_probs_of(logits, ids) if scored else None
+        for history in self._histories:
+            history.read(ids)
+        if self._histories:
+            ids = np.where(left.max(axis=1) == -np.inf, NOTHING, ids)
+        return ids, log_probs
 
     def keep(self, chosen: NDArray[np.intp]) -> None:
         """Go on with some of the streams only."""
@@ -91,6 +99,8 @@ class Streams:
         self._noise = iter([noise[chosen] for noise in self._noise])
         self._generators = [self._generators[i] for i in chosen]
         self._buffers = self._buffers.first(len(chosen))
+        for history in self._histories:
+            history.keep(chosen)
 
     def _next_noise(self) -> Doubles:
         """Noise (B, V) for one step."""
@@ -109,6 +119,15 @@ class Streams:
         return noise.swapaxes(0, 1)
 
 
+def _banned_ids(config: SampleConfig, vocabulary: Vocabulary) -> list[int]:
+    """What is never drawn: the characters of --ban, and the unknown one, for which there is nothing to write."""
+    banned = sorted(set("".join(config.ban)) & set(vocabulary.characters))
+    if len(banned) == len(vocabulary.characters):
+        raise InputError("--ban leaves no character to draw: ban fewer")
+    unknown = [vocabulary.unknown_id] if vocabulary.has_unknown else []
+    return [*vocabulary.encode("".join(banned)).tolist(), *unknown]
+
+
 def generate(
     streams: Streams, vocabulary: Vocabulary, texts: Sequence[Text], *, scored: bool
 ) -> Iterator[None]:
@@ -120,7 +139,9 @@ def generate(
         log_probs_of_texts = repeat(nan) if log_probs is None else log_probs.tolist()
         for text, i, log_prob in zip(running, ids.tolist(), log_probs_of_texts, strict=False):
             if i == end_id:
-                text.end(log_prob)
+                text.end("end", log_prob)
+            elif i == NOTHING:
+                text.end("exhausted")
             else:
                 text.push((characters[i], log_prob))
         yield

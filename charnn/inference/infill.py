@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from charnn.config import FillConfig, ModelConfig
+from charnn.config import FillConfig, ModelConfig, Unknown
 from charnn.data.vocab import Vocabulary
-from charnn.inference.blanks import GAP, Blanks, Fills, blanks_in, joined, mirrored
+from charnn.inference.blanks import Blanks, Fills, blanks_in, joined, masked, mirrored
 from charnn.inference.directional import DirectionalModel
-from charnn.inference.encoding import encode
+from charnn.inference.encoding import NEWLINE, encode, known_form
 from charnn.inference.sampler import checked_seed, fill_noise, generator
 from charnn.inference.softmax import Doubles, probabilities_of
 from charnn.settings import checked, settings_of
@@ -60,17 +60,21 @@ class Filler:
     def is_bidirectional(self) -> bool:
         return self._backward is not None
 
-    def fill(self, text: str, *, seed: int | None = None, **options: Any) -> list[Filled]:
-        """The likeliest `count` ways to fill the gaps of `text`, or as many as were found; the likeliest first.
+    def fill(
+        self, text: str, *, seed: int | None = None, unknown: Unknown = "error", **options: Any
+    ) -> list[Filled]:
+        r"""The likeliest `count` ways to fill the gaps of `text`, or as many as were found; the likeliest first.
 
-        A run of underscores is a gap of that many characters, {} one of 1 to `max_length`; no fill holds a newline. The
-        text stands between two newlines. At a `temperature` above 0 the ways are drawn instead, no two alike: one seed,
-        one draw. Raises InputError for a text without a gap or an option out of its range, UnknownCharacterError.
+        A run of underscores is a gap of that many characters, {} one of 1 to `max_length`; no fill holds a newline. \_,
+        \{} and \\ are no gaps, but an underscore, braces and a backslash. The text stands between two newlines.
+        At a `temperature` above 0 the ways are drawn instead, no two alike: one seed, one draw. Raises InputError for
+        a text without a gap or an option out of its range, UnknownCharacterError.
         """
         config = FillConfig(**checked(settings_of(FillConfig), options, "fill"))
+        text = known_form(self.vocabulary, text)
         blanks = blanks_in(text, config.max_length)
-        _refuse_unknown(self.vocabulary, text)
-        found = self._weighed(blanks, config)
+        self._refuse_unknown(text, unknown)
+        found = self._weighed(blanks, config, unknown)
         log_probs = np.array(list(found.values()))
         probabilities = probabilities_of(log_probs[None])[0]
         fills = list(found)
@@ -79,13 +83,18 @@ class Filler:
             for i in _chosen(log_probs, config, checked_seed(seed))
         ]
 
-    def _weighed(self, blanks: Blanks, config: FillConfig) -> dict[Fills, float]:
+    def _refuse_unknown(self, text: str, unknown: Unknown) -> None:
+        """Raise UnknownCharacterError, if `unknown` says so, for a character outside of the gaps."""
+        filler = next(character for character in self.vocabulary.characters if character != NEWLINE)
+        encode(self.vocabulary, masked(text, filler), unknown, "the text")
+
+    def _weighed(self, blanks: Blanks, config: FillConfig, unknown: Unknown) -> dict[Fills, float]:
         """The candidates with their log-probabilities."""
-        forward = self._forward.read(blanks, config)
+        forward = self._forward.read(blanks, config, unknown)
         found = forward.candidates()
         if self._backward is None:
             return found
-        backward = self._backward.read(blanks.mirrored(), config)
+        backward = self._backward.read(blanks.mirrored(), config, unknown)
         ways = list(dict.fromkeys([*found, *map(mirrored, backward.candidates())]))
         sums = forward.log_probs(ways) + backward.log_probs([mirrored(fills) for fills in ways])
         return dict(zip(ways, (sums / 2).tolist(), strict=True))
@@ -98,12 +107,6 @@ def load_filler(path: str | Path) -> Filler:
     """
     file = model_path(Path(path))
     return Filler.of(read_model(file), file)
-
-
-def _refuse_unknown(vocabulary: Vocabulary, text: str) -> None:
-    """Raise UnknownCharacterError for a character outside of the gaps that the model never saw."""
-    known = vocabulary.characters[0]
-    encode(vocabulary, GAP.sub(lambda gap: known * len(gap[0]), text), "error", "the text")
 
 
 def _chosen(log_probs: Doubles, config: FillConfig, seed: int) -> list[int]:

@@ -1,22 +1,21 @@
 """The public model: load once, then sample, stream, score. Immutable, so many threads may share one."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from itertools import count as repeated
-from math import inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from charnn.config import DrawConfig, ModelConfig, SampleConfig
+from charnn.config import DrawConfig, ModelConfig, SampleConfig, Unknown
 from charnn.data.vocab import UNKNOWN_GLYPH, Vocabulary
 from charnn.errors import InputError, ModelFileError
 from charnn.inference.cells import Array
-from charnn.inference.encoding import Unknown, encode, state_after
+from charnn.inference.encoding import encode, known_form, state_after
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.generate import Sample, Streams, best_of_each, samples_of, tokens_of
 from charnn.inference.new_documents import known_documents, only_new
@@ -114,56 +113,94 @@ class Model:
         """Itself: nothing can change it."""
         return self
 
-    def sample(self, prompt: str = "", *, seed: int | None = None, **options: Any) -> str:
-        """New text after `prompt`, without it. Options as SampleConfig's; one seed gives one text."""
-        config = self._sample_config(options, endless=False)
-        return "".join(character for character, _ in self._tokens(prompt, config, seed, scored=False))
+    def sample(
+        self, prompt: str = "", *, seed: int | None = None, unknown: Unknown = "error", **options: Any
+    ) -> str:
+        """New text after `prompt`, without it. Options as SampleConfig's; one seed gives one text.
 
-    def stream(self, prompt: str = "", *, seed: int | None = None, **options: Any) -> Iterator[str]:
+        `unknown` is what becomes of the prompt's unknown characters: see `score_many`.
+        """
+        config = self._sample_config(options, endless=False)
+        return "".join(character for character, _ in self._tokens(prompt, config, seed, unknown))
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        seed: int | None = None,
+        unknown: Unknown = "error",
+        called: str = "the prompt",
+        **options: Any,
+    ) -> Iterator[str]:
         """The characters that `sample` would return, as they are made. `length` −1 never ends."""
-        tokens = self._tokens(prompt, self._sample_config(options), seed, scored=False)
+        config = self._sample_config(options)
+        tokens = self._tokens(prompt, config, seed, unknown, called=called, scored=False)
         return (character for character, _ in tokens)
 
-    def stream_scored(self, prompt: str = "", *, seed: int | None = None, **options: Any) -> Iterator[Token]:
+    def stream_scored(
+        self,
+        prompt: str = "",
+        *,
+        seed: int | None = None,
+        unknown: Unknown = "error",
+        called: str = "the prompt",
+        **options: Any,
+    ) -> Iterator[Token]:
         """As `stream`, each character with its log-probability (natural log, untempered and untruncated)."""
-        return self._tokens(prompt, self._sample_config(options), seed, scored=True)
+        config = self._sample_config(options)
+        return self._tokens(prompt, config, seed, unknown, called=called, scored=True)
 
     def sample_many(
         self,
         count: int,
-        prompt: str = "",
+        prompt: str | Sequence[str] = "",
         *,
         seed: int | None = None,
+        unknown: Unknown = "error",
         best_of: int = 1,
         new: bool = False,
+        called: str = "the prompt",
         **options: Any,
     ) -> Iterator[Sample]:
-        """`count` samples in order, many stepped together, on all cores. A single one is what `sample` returns.
+        """`count` samples after the prompt, or after each of several, many stepped together, on all cores.
 
-        Each is the likeliest per character of `best_of` that were drawn. `new`: of a model of documents, only those
-        that aren't among its training documents; raises CharnnError where it writes no others.
+        They come in order; the first is what `sample` returns. Each is the likeliest per character of `best_of` that
+        were drawn. `new`: of a model of documents, only those that aren't among its training documents; raises
+        CharnnError where it writes no others. An error names a prompt by its number after `called`.
         """
         config = self._sample_config(options, endless=False)
         drawing = settings_of(DrawConfig)
         count, best_of = drawing["num_samples"].require(count), drawing["best_of"].require(best_of)
-        wanted, seed = count * best_of, checked_seed(seed)
+        prompts, seed = self._prompts(prompt, called, unknown), checked_seed(seed)
         if new:
-            known = known_documents(self.documents)
-            samples = only_new(self._samples(None, prompt, config, seed), prompt, known, wanted)
+            texts = [prompt] if isinstance(prompt, str) else prompt
+            drawn = (self._samples(None, [ids], config, seed) for ids in prompts)
+            samples = self._only_new(zip(drawn, texts, strict=True), count * best_of)
         else:
-            samples = self._samples(wanted, prompt, config, seed)
+            samples = self._samples(count * best_of, prompts, config, seed)
         return samples if best_of == 1 else best_of_each(samples, best_of)
 
-    def next(self, prompt: str = "") -> Distribution:
+    def _only_new(self, drawn: Iterable[tuple[Iterator[Sample], str]], count: int) -> Iterator[Sample]:
+        """`count` samples after each prompt that are no training documents, numbered through."""
+        known = known_documents(self.documents)
+        new = chain.from_iterable(only_new(samples, prompt, known, count) for samples, prompt in drawn)
+        return (replace(sample, index=index) for index, sample in enumerate(new))
+
+    def next(self, prompt: str = "", *, unknown: Unknown = "error") -> Distribution:
         """The distribution of the character after `prompt`."""
-        return self._distribution(self._after(prompt, "the prompt"))
+        return self._distribution(self._after(prompt, "the prompt", unknown))
 
     def predictions(
-        self, text: str, *, context: str = "", unknown: Unknown = "error"
+        self,
+        text: str,
+        *,
+        context: str = "",
+        unknown: Unknown = "error",
+        known: frozenset[str] | None = None,
     ) -> Iterator[Distribution]:
         """The distribution before each scored character of `text`, in order."""
         start = self._after(context, "the context", unknown)
-        return self._predictions(start, encode(self.vocabulary, text, unknown, "the text").ids)
+        return self._predictions(start, encode(self.vocabulary, text, unknown, "the text", known=known).ids)
 
     def score(
         self,
@@ -186,19 +223,23 @@ class Model:
         adapt: bool = False,
         end: bool = True,
         first: int = 1,
+        called: str = "text",
+        known: frozenset[str] | None = None,
     ) -> Iterator[Score]:
         """A score for each text (a string is one) after `context`, in order; texts are read some thousands ahead.
 
-        Errors number the texts from `first`.
+        Errors number the texts from `first`, after what they are `called`.
 
         What the model never saw, in text or context: "error" raises UnknownCharacterError, "skip" goes on as
         if it weren't there, "replace" puts the vocabulary's unknown character there (else U+FFFD, a space, or
-        the first character). With `adapt` a copy of the network goes on learning from each text, anew from the
-        trained weights, always after it has scored what it learns from (dynamic evaluation; needs torch). Without
-        `end` the end of a document isn't scored: the text is the beginning of something.
+        the first character); where the vocabulary has an unknown character, "error" is as "replace". If `known`, all
+        other characters count as unknown too: for a comparison with a model that knows no others. With `adapt` a copy
+        of the network goes on learning from each text, anew from the trained weights, always after it has scored what
+        it learns from (dynamic evaluation; needs torch). Without `end` the end of a document isn't scored: the text is
+        the beginning of something.
         """
-        return self._scorer(context, unknown, adapt, end).many(
-            [texts] if isinstance(texts, str) else texts, first
+        return self._scorer(context, unknown, adapt, end, known).many(
+            [texts] if isinstance(texts, str) else texts, first, called
         )
 
     def score_whole(
@@ -209,23 +250,26 @@ class Model:
         unknown: Unknown = "error",
         adapt: bool = False,
         end: bool = True,
+        called: str = "the text",
+        known: frozenset[str] | None = None,
     ) -> Iterator[Score]:
         """Scores of one text of any length, given in pieces: one for each stretch, a piece or part of one.
 
         The state is carried, and with `adapt` what was learnt: the stretches' `log_prob` add up to the whole
         text's. Memory is bounded by the longest piece. A document's end is scored with an empty stretch of its own.
         """
-        return self._scorer(context, unknown, adapt, end).whole(
-            [pieces] if isinstance(pieces, str) else pieces, "the text"
-        )
+        whole = [pieces] if isinstance(pieces, str) else pieces
+        return self._scorer(context, unknown, adapt, end, known).whole(whole, called)
 
-    def _scorer(self, context: str, unknown: Unknown, adapt: bool, end: bool) -> Scorer:
+    def _scorer(
+        self, context: str, unknown: Unknown, adapt: bool, end: bool, known: frozenset[str] | None = None
+    ) -> Scorer:
         start = self._after(context, "the context", unknown)
         if not adapt:
-            return Scorer(self._engine, self.vocabulary, start, unknown, end)
+            return Scorer(self._engine, self.vocabulary, start, unknown, end, known)
         from charnn.inference.dynamic_evaluation import DynamicScorer  # torch
 
-        return DynamicScorer(self._engine, self.vocabulary, start, unknown, end, self.weights())
+        return DynamicScorer(self._engine, self.vocabulary, start, unknown, end, self.weights(), known)
 
     def weights(self) -> Mapping[str, Array]:
         """The weights as they were trained. The engine holds them in an order of its own, and two would be many."""
@@ -234,38 +278,78 @@ class Model:
             raise ModelFileError(f"{self.path} has changed since it was loaded: load it again")
         return stored.dense_weights()
 
-    def _sample_config(self, options: Mapping[str, Any], *, endless: bool = True) -> SampleConfig:
-        return _sample_config(options, endless=endless, documents=self.documents is not None)
-
     def _tokens(
-        self, prompt: str, config: SampleConfig, seed: int | None, *, scored: bool
+        self,
+        prompt: str,
+        config: SampleConfig,
+        seed: int | None,
+        unknown: Unknown,
+        *,
+        called: str = "the prompt",
+        scored: bool = False,
     ) -> Iterator[Token]:
         """The tokens of a single text after the prompt. Options and prompt are checked at once."""
-        streams = self._streams(self._after(prompt, "the prompt"), config, checked_seed(seed), range(1))
+        prompts = self._prompts(prompt, called, unknown)
+        streams = self._streams(prompts, config, [generator(checked_seed(seed), 0)])
         return tokens_of(streams, self.vocabulary, config, scored=scored)
 
-    def _samples(self, count: int | None, prompt: str, config: SampleConfig, seed: int) -> Iterator[Sample]:
-        """`count` None: without an end."""
-        start = self._after(prompt, "the prompt")
+    def _samples(
+        self, count: int | None, prompts: Sequence[Ids], config: SampleConfig, seed: int
+    ) -> Iterator[Sample]:
+        """`count` samples after each of the prompts; None: after the only one, without an end."""
+        each = sys.maxsize if count is None else count
 
         def batch(indices: range) -> list[Sample]:
-            return samples_of(
-                self._streams(start, config, seed, indices), self.vocabulary, config, seed, indices
-            )
+            generators = [generator(seed, index) for index in indices]
+            streams = self._streams([prompts[index // each] for index in indices], config, generators)
+            return samples_of(streams, self.vocabulary, config, seed, indices)
 
-        firsts = repeated(0, MAX_BATCH) if count is None else range(0, count, MAX_BATCH)
-        most = inf if count is None else count
-        batches = (range(first, int(min(first + MAX_BATCH, most))) for first in firsts)
+        total = each * len(prompts)
+        batches = (range(first, min(first + MAX_BATCH, total)) for first in range(0, total, MAX_BATCH))
         return chain.from_iterable(in_order(batch, batches))
 
-    def _streams(self, start: State, config: SampleConfig, seed: int, indices: range) -> Streams:
-        """Streams that all begin at `start`, of one text."""
-        generators = [generator(seed, index) for index in indices]
-        return Streams(self._engine, start.repeated(len(indices)), self.vocabulary, generators, config)
+    def _streams(
+        self, prompts: Sequence[Ids], config: SampleConfig, generators: Sequence[np.random.Generator]
+    ) -> Streams:
+        """Streams that begin after a prompt each."""
+        states: dict[bytes, State] = {}
+        for prompt in prompts:
+            if prompt.tobytes() not in states:
+                states[prompt.tobytes()] = state_after(self._engine, self.vocabulary, prompt)
+        start = State.join([states[prompt.tobytes()] for prompt in prompts])
+        return Streams(self._engine, start, self.vocabulary, generators, config, prompts)
+
+    def _prompts(self, prompt: str | Sequence[str], called: str, unknown: Unknown) -> list[Ids]:
+        """The ids of a prompt, or of several."""
+        if isinstance(prompt, str):
+            return [encode(self.vocabulary, prompt, unknown, called).ids]
+        return [
+            encode(self.vocabulary, one, unknown, f"{called} {number}").ids
+            for number, one in enumerate(prompt, 1)
+        ]
+
+    def _sample_config(self, options: Mapping[str, Any], *, endless: bool = True) -> SampleConfig:
+        """The options as a checked configuration; None where that is the default stands for it."""
+        settings = settings_of(SampleConfig)
+        given = {
+            name: value
+            for name, value in options.items()
+            if not (value is None and name in settings and settings[name].is_optional)
+        }
+        config = SampleConfig(**checked(settings, given, "sample"))
+        may_end = (
+            self.documents is not None or config.length != ENDLESS or config.lines is not None or config.stop
+        )
+        if not may_end and not endless:
+            raise InputError(
+                "--length −1 never ends: stream a single sample, or give a length, lines or a stop string"
+            )
+        form = partial(known_form, self.vocabulary)
+        return replace(config, stop=tuple(map(form, config.stop)), ban=tuple(map(form, config.ban)))
 
     def _after(self, text: str, name: str, unknown: Unknown = "error") -> State:
         """The state after `text` as it stands in its context."""
-        return state_after(self._engine, self.vocabulary, text, name, unknown)
+        return state_after(self._engine, self.vocabulary, encode(self.vocabulary, text, unknown, name).ids)
 
     def _distribution(self, state: State) -> Distribution:
         characters = self.vocabulary.characters + UNKNOWN_GLYPH * self.vocabulary.has_unknown
@@ -288,25 +372,6 @@ def load(path: str | Path) -> Model:
     if "sample" not in kind.capabilities:
         raise ModelFileError(f"{file} is {kind.name}: it {kind.purpose}, see `charnn {kind.command}`")
     return Model.of(stored, file)
-
-
-def _sample_config(
-    options: Mapping[str, Any], *, endless: bool = True, documents: bool = False
-) -> SampleConfig:
-    """The options as a checked configuration; None where that is the default stands for it."""
-    settings = settings_of(SampleConfig)
-    given = {
-        name: value
-        for name, value in options.items()
-        if not (value is None and name in settings and settings[name].is_optional)
-    }
-    config = SampleConfig(**checked(settings, given, "sample"))
-    may_end = documents or config.length != ENDLESS or config.lines is not None or config.stop
-    if not may_end and not endless:
-        raise InputError(
-            "--length −1 never ends: stream a single sample, or give a length, lines or a stop string"
-        )
-    return config
 
 
 def _itself(stored: ModelFile) -> ModelFile:

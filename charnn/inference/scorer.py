@@ -8,9 +8,10 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from charnn.config import Unknown
 from charnn.data.vocab import Vocabulary
 from charnn.inference.cells import Array
-from charnn.inference.encoding import Encoded, Unknown, border, encode
+from charnn.inference.encoding import FIRST, Encoded, Place, begins_character, border, encode
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.scores import Score
 from charnn.inference.softmax import log_probs_of
@@ -36,9 +37,16 @@ class Scorer:
     """
 
     def __init__(
-        self, engine: Engine, vocabulary: Vocabulary, start: State, unknown: Unknown, end: bool = True
+        self,
+        engine: Engine,
+        vocabulary: Vocabulary,
+        start: State,
+        unknown: Unknown,
+        end: bool = True,
+        known: frozenset[str] | None = None,
     ) -> None:
-        self._engine, self._vocabulary, self._start, self._unknown = engine, vocabulary, start, unknown
+        self._engine, self._vocabulary, self._start = engine, vocabulary, start
+        self._unknown, self._known = unknown, known
         self._end = border(vocabulary) if end and vocabulary.has_end else np.empty(0, np.intp)
 
     def text(self, text: str, name: str) -> Score:
@@ -47,18 +55,17 @@ class Scorer:
 
     def whole(self, pieces: Iterable[str], name: str) -> Iterator[Score]:
         """One text in pieces: the scores of its stretches, the state carried."""
-        read, offset = self._reader(), 0
-        for piece in pieces:
-            for begin in range(0, len(piece), STRETCH):
-                text = self._encode(piece[begin : begin + STRETCH], name, offset)
-                offset += len(text.text)
-                yield _score(text, read(text.ids))
+        read, place = self._reader(), FIRST
+        for stretch in _stretches(pieces):
+            text = self._encode(stretch, name, place)
+            place = place.after(stretch)
+            yield _score(text, read(text.ids))
         if len(self._end):
-            yield _score(Encoded("", "", self._end, 0), read(self._end))
+            yield _score(Encoded("", "", "", self._end, 0), read(self._end))
 
-    def many(self, texts: Iterable[str], first: int = 1) -> Iterator[Score]:
-        """Scores of many texts, in their order; errors number them from `first`."""
-        for block in _blocks(texts, first):
+    def many(self, texts: Iterable[str], first: int = 1, called: str = "text") -> Iterator[Score]:
+        """Scores of many texts, in their order; errors number them from `first`, after what they are `called`."""
+        for block in _blocks(texts, first, called):
             if len(block) == 1:  # it may be a long one
                 yield self.text(*block[0])
             else:
@@ -75,8 +82,8 @@ class Scorer:
 
         return read
 
-    def _encode(self, text: str, name: str, offset: int = 0) -> Encoded:
-        return encode(self._vocabulary, text, self._unknown, name, offset)
+    def _encode(self, text: str, name: str, start: Place = FIRST) -> Encoded:
+        return encode(self._vocabulary, text, self._unknown, name, start=start, known=self._known)
 
     def _ended(self, text: Encoded) -> Encoded:
         return replace(text, ids=np.concatenate([text.ids, self._end])) if len(self._end) else text
@@ -94,6 +101,32 @@ class Scorer:
         return [_score(text, row) for text, row in zip(texts, log_probs, strict=True)]
 
 
+def _stretches(pieces: Iterable[str]) -> Iterator[str]:
+    """The text of the pieces in stretches of at most STRETCH characters.
+
+    None ends between a letter and its combining marks, which may be one character in another normal form.
+    """
+    held = ""
+    for piece in pieces:
+        text = held + piece
+        while end := _end_of_stretch(text):
+            yield text[:end]
+            text = text[end:]
+        held = text
+    if held:
+        yield held
+
+
+def _end_of_stretch(text: str) -> int:
+    """Where the first stretch of `text`, of which more may come, ends; 0 where none is whole yet."""
+    if len(text) <= STRETCH and text[-1:].isspace():
+        return len(text)
+    end = max(0, min(len(text) - 1, STRETCH))
+    while end > 0 and not begins_character(text[end:]):
+        end -= 1
+    return end if end > 0 or len(text) <= STRETCH else STRETCH
+
+
 def _batched(texts: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
     """Texts, the longest first, in batches of bounded size."""
     while texts:
@@ -102,7 +135,7 @@ def _batched(texts: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
         texts = texts[size:]
 
 
-def _blocks(texts: Iterable[str], first: int) -> Iterator[list[tuple[str, str]]]:
+def _blocks(texts: Iterable[str], first: int, called: str) -> Iterator[list[tuple[str, str]]]:
     """Texts, each with its name, in blocks of bounded size; a text that is larger is a block of its own."""
     block: list[tuple[str, str]] = []
     chars, most = 0, min(FIRST_BLOCK_TEXTS, BLOCK_TEXTS)
@@ -110,7 +143,7 @@ def _blocks(texts: Iterable[str], first: int) -> Iterator[list[tuple[str, str]]]
         if block and (len(block) == most or chars + len(text) > BLOCK_CHARS):
             yield block
             block, chars, most = [], 0, min(2 * most, BLOCK_TEXTS)
-        block.append((text, f"text {number}"))
+        block.append((text, f"{called} {number}"))
         chars += len(text)
     if block:
         yield block
@@ -120,8 +153,9 @@ def _score(text: Encoded, log_probs: Array) -> Score:
     """`log_probs` (len(scored),), with one more where the end of a document was scored."""
     log_prob, chars = float(log_probs.sum(dtype=np.float64)), len(text.scored)
     end = float(log_probs[-1]) if len(log_probs) > chars else None
-    bits = log_probs[:chars] * np.float32(-1 / math.log(2))
-    return Score(text.text, text.scored, text.unknown, log_prob, bits, end)
+    surprisal_bits = log_probs[:chars] * np.float32(-1 / math.log(2))
+    converted = None if text.read == text.text else text.read
+    return Score(text.text, text.scored, text.unknown, log_prob, surprisal_bits, end, converted)
 
 
 def _joined(text: str, stretches: Sequence[Score]) -> Score:
@@ -133,7 +167,15 @@ def _joined(text: str, stretches: Sequence[Score]) -> Score:
         math.fsum(stretch.log_prob for stretch in stretches),
         np.concatenate([np.empty(0, np.float32), *(stretch.surprisal_bits for stretch in stretches)]),
         stretches[-1].end_log_prob if stretches else None,
+        _converted(stretches),
     )
+
+
+def _converted(stretches: Sequence[Score]) -> str | None:
+    """The text as it was read, if any stretch of it was converted."""
+    if all(stretch.converted is None for stretch in stretches):
+        return None
+    return "".join(stretch.text if stretch.converted is None else stretch.converted for stretch in stretches)
 
 
 def score_rows(engine: Engine, start: State, rows: Sequence[Ids]) -> list[Array]:

@@ -1,13 +1,17 @@
 """How likely texts are: one, and several together."""
 
 import math
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
+
+import numpy as np
 
 from charnn.inference.cells import Array
 from charnn.inference.values import ArrayValue
 
+_WORD = re.compile(r"\s*\S+")
 _MAX_EXPONENT = 709.0  # e to the power of this is still finite
 
 
@@ -26,6 +30,14 @@ class Measured(Protocol):
     def bits_per_char(self) -> float | None: ...
     @property
     def perplexity(self) -> float | None: ...
+    @property
+    def bits_per_byte(self) -> float | None: ...
+    @property
+    def perplexity_per_word(self) -> float | None: ...
+    @property
+    def byte_count(self) -> int: ...
+    @property
+    def word_count(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +46,9 @@ class Score(ArrayValue):
 
     `scored` is the text without the characters that were skipped as unknown; `unknown` counts those skipped
     or replaced; `log_prob` is the natural log of the probability; `surprisal_bits` (chars,) is −log₂ of the
-    probability of each scored character, float32. Where the end of a document was scored, `end_log_prob` is part of
-    `log_prob`, and it counts as one character in what is per character.
+    probability of each scored character, float32. `converted` is the text in the normal form (NFC, NFD) of the
+    model's vocabulary, where it was brought into that before it was scored. Where the end of a document was scored,
+    `end_log_prob` is part of `log_prob`, and it counts as one character, byte or word in what is per each of them.
     """
 
     text: str
@@ -44,6 +57,7 @@ class Score(ArrayValue):
     log_prob: float
     surprisal_bits: Array
     end_log_prob: float | None = None
+    converted: str | None = None
 
     @property
     def chars(self) -> int:
@@ -58,17 +72,47 @@ class Score(ArrayValue):
     @property
     def bits_per_char(self) -> float | None:
         """None for an empty text."""
-        return _bits_per(self.chars and self.chars + self.ends, self.log_prob)
+        return _bits_per(self.chars, self)
 
     @property
     def perplexity(self) -> float | None:
         """Per character; None for an empty text."""
-        return _perplexity(self.chars and self.chars + self.ends, self.log_prob)
+        return _perplexity(self.chars, self)
+
+    @property
+    def byte_count(self) -> int:
+        """Of what was scored, as UTF-8."""
+        return len(self.scored.encode("utf-8", "surrogatepass"))
+
+    @property
+    def word_count(self) -> int:
+        """Of what was scored; words are what white space separates."""
+        return len(self.scored.split())
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Of what was scored, as UTF-8; None for an empty text."""
+        return _bits_per(self.byte_count, self)
+
+    @property
+    def perplexity_per_word(self) -> float | None:
+        """With all characters, white space too; None for a text without words."""
+        return _perplexity(self.word_count, self)
+
+    def words(self) -> list[tuple[str, float]]:
+        """Each word of what was scored with its surprisal in bits, that of the white space before it included.
+
+        White space at the end counts for the last word, so that words add up to the text.
+        """
+        found = list(_WORD.finditer(self.scored))
+        starts = [match.start() for match in found]
+        bits = np.add.reduceat(self.surprisal_bits, starts, dtype=np.float64).tolist() if starts else []
+        return [(match[0].strip(), one) for match, one in zip(found, bits, strict=True)]
 
     def places(self) -> Iterator[tuple[str, float | None]]:
         """Each character of the text with its surprisal in bits, None for one that was skipped as unknown."""
         bits, place = self.surprisal_bits.tolist(), 0
-        for character in self.text:
+        for character in self.text if self.converted is None else self.converted:
             if place < len(bits) and character == self.scored[place]:
                 yield character, bits[place]
                 place += 1
@@ -84,25 +128,49 @@ class Total:
     unknown: int = 0
     log_prob: float = 0.0
     ends: int = 0
+    byte_count: int = 0
+    word_count: int = 0
+    ends_in_word: bool = False
 
     def plus(self, other: Measured) -> "Total":
-        """The sum with one score more."""
+        """The sum with the score of another text."""
         return Total(
             self.chars + other.chars,
             self.unknown + other.unknown,
             self.log_prob + other.log_prob,
             self.ends + other.ends,
+            self.byte_count + other.byte_count,
+            self.word_count + other.word_count,
         )
+
+    def extended(self, stretch: Score) -> "Total":
+        """The sum with the score of the next stretch of the same text, which may go on within a word."""
+        if not stretch.scored:
+            return replace(self.plus(stretch), ends_in_word=self.ends_in_word)
+        cut = self.ends_in_word and not stretch.scored[0].isspace()
+        total = self.plus(stretch)
+        ends_in_word = not stretch.scored[-1].isspace()
+        return replace(total, word_count=total.word_count - cut, ends_in_word=ends_in_word)
 
     @property
     def bits_per_char(self) -> float | None:
         """None where there was no character."""
-        return _bits_per(self.chars and self.chars + self.ends, self.log_prob)
+        return _bits_per(self.chars, self)
 
     @property
     def perplexity(self) -> float | None:
         """Per character; None where there was none."""
-        return _perplexity(self.chars and self.chars + self.ends, self.log_prob)
+        return _perplexity(self.chars, self)
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """None where there was no character."""
+        return _bits_per(self.byte_count, self)
+
+    @property
+    def perplexity_per_word(self) -> float | None:
+        """None where there was no word."""
+        return _perplexity(self.word_count, self)
 
     @property
     def coded_bytes(self) -> int:
@@ -110,9 +178,9 @@ class Total:
         return math.ceil(-self.log_prob / math.log(2) / 8)
 
 
-def _bits_per(count: int, log_prob: float) -> float | None:
-    return -log_prob / math.log(2) / count if count else None
+def _bits_per(count: int, measure: Measured) -> float | None:
+    return -measure.log_prob / math.log(2) / (count + measure.ends) if count else None
 
 
-def _perplexity(count: int, log_prob: float) -> float | None:
-    return math.exp(min(-log_prob / count, _MAX_EXPONENT)) if count else None
+def _perplexity(count: int, measure: Measured) -> float | None:
+    return math.exp(min(-measure.log_prob / (count + measure.ends), _MAX_EXPONENT)) if count else None

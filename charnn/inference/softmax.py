@@ -7,12 +7,23 @@ from charnn.inference.cells import Array
 
 Doubles = NDArray[np.float64]
 
+MAX_SHARPNESS = 1e200  # 1/temperature at most: its products with differences of logits are finite
+
 
 def probabilities_of(logits: Array | Doubles) -> Doubles:
     """The distributions (N, V) of logits (N, V)."""
     weights = np.exp(_below(logits))
     weights /= np.add.reduce(weights, axis=1, keepdims=True)
     return weights
+
+
+def tempered(logits: Array | Doubles, temperature: float) -> Doubles:
+    """The distributions (N, V) of logits (N, V) divided by the temperature."""
+    if temperature == 0:
+        certain: Doubles = np.eye(logits.shape[1])[logits.argmax(axis=1)]
+        return certain
+    with np.errstate(invalid="ignore"):  # a row of −∞ alone is no distribution, and nobody draws from it
+        return probabilities_of(_below(logits) * min(1 / temperature, MAX_SHARPNESS))
 
 
 def all_log_probs(logits: Array) -> Doubles:

@@ -7,7 +7,8 @@ from charnn.config import SampleConfig
 
 Token = tuple[str, float]
 """A character that was drawn, and its log-probability: natural log, untempered, untruncated; NaN if not asked for."""
-Reason = Literal["length", "lines", "stop", "end"]
+Reason = Literal["length", "lines", "stop", "end", "exhausted"]
+"""`end`: a document's end was drawn; `exhausted`: the filters left nothing to draw."""
 
 ENDLESS = -1
 
@@ -99,9 +100,9 @@ class Text:
         else:
             self._tokens.append(token)
 
-    def end(self, log_prob: float) -> None:
-        """The document's end was drawn next."""
-        self.reason, self.end_log_prob = "end", log_prob
+    def end(self, reason: Reason, log_prob: float | None = None) -> None:
+        """No token comes any more; `log_prob` is that of a document's end."""
+        self.reason, self.end_log_prob = reason, log_prob
         self._tokens += self._passed(())
 
     def pop(self) -> list[Token]:

@@ -22,6 +22,7 @@ from charnn.training.device import memory_advice
 from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary, Saved
 from charnn.training.interval import Interval
 from charnn.training.loop import Loop
+from charnn.training.option_notices import option_notices
 from charnn.training.planner import Planner
 from charnn.training.resume import Resumption, restore, resumption
 from charnn.training.run_lock import RunLock
@@ -36,6 +37,7 @@ SAVE_RATE = 130e6  # bytes a second hashed, written and synced, until measured
 def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = False) -> Iterator[Event]:
     """Prepare, train, store. Raises CharnnError: InterruptedRunError after a signal, once a checkpoint is saved."""
     kept, display = configured(RunConfig, request.options), configured(DisplayConfig, request.options)
+    yield from map(Notice, option_notices(request.sources, request.options))
     store = CheckpointStore(run_lock.folder.resume, kept.keep)
     save, sample = Interval.parse(kept.save_every), Interval.parse(display.sample_every)
     if request.options.get("resume"):

@@ -50,6 +50,15 @@ def test_a_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert torch.equal(state.tensors["w"], weight)
 
 
+def test_somebodys_folder_in_the_place_of_a_part_outlives_the_checkpoint(store: CheckpointStore) -> None:
+    newest = checkpoint_paths(store.folder)[-1]
+    (newest / TENSORS).unlink()
+    (newest / TENSORS).mkdir()
+    (newest / TENSORS / "theirs").write_bytes(b"")
+    checkpoint_folders.remove_checkpoint(newest)
+    assert [path.name for path in newest.rglob("*")] == [TENSORS, "theirs"]
+
+
 def test_tensors_that_share_memory_are_each_saved(tmp_path: Path) -> None:
     """The zero state of an LSTM, say, before the first step."""
     store, zeros = CheckpointStore(tmp_path / "resume", keep=2), torch.zeros(2, 3)

@@ -177,6 +177,12 @@ def test_a_run_s_model_is_no_link_out_of_it(tmp_path):
     assert charnn.load(run / "model.safetensors").config == CONFIG
 
 
+def test_a_run_s_model_that_is_a_link_to_itself_is_one_line(tmp_path):
+    (tmp_path / "model.safetensors").symlink_to("model.safetensors")
+    with pytest.raises(ModelFileError, match=r"cannot read the model .*Too many levels of symbolic links"):
+        charnn.load(tmp_path)
+
+
 def test_a_relu_network_that_runs_away_stays_finite():
     stored = random_model(ModelConfig(vocab_size=20, hidden=8, cell="rnn", nonlinearity="relu"))
     for weight in stored.weights.values():

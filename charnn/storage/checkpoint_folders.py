@@ -52,7 +52,8 @@ def remove_checkpoint(path: Path) -> None:
     """Remove its parts, the mark of a whole one first; somebody else's file in its folder stays. Raises CharnnError."""
     with explained(path, "remove"):
         for name in (MANIFEST, TENSORS, VALUES):
-            (path / name).unlink(missing_ok=True)
+            if not (path / name).is_dir() or (path / name).is_symlink():
+                (path / name).unlink(missing_ok=True)
         with suppress(OSError):  # not empty
             path.rmdir()
 

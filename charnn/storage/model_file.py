@@ -71,7 +71,7 @@ def model_path(path: Path) -> Path:
     if not os.path.isdir(path):  # noqa: PTH112 - pathlib raises for a name that is too long
         return path
     file = path / MODEL_FILE
-    if file.is_symlink() and file.resolve().parent != path.resolve():
+    if file.is_symlink() and Path(os.path.realpath(file)).parent != Path(os.path.realpath(path)):
         raise ModelFileError(f"{file} is a link out of its run: name the model's file itself")
     return file
 

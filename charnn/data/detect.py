@@ -25,7 +25,10 @@ _CONTINUED = frozenset(",;:{}(\\、，；：")
 _TURN_STARTS = ("-", "–", "—", '"', "“", "„", "«", "「")
 _LABEL = re.compile(r"([^\W\d][\w .'’()-]{0,24}):\s")
 _TIME = re.compile(r"\d\d:\d\d(:\d\d|[,.]\d)")
+_STAMP = re.compile(r"\W?\d[\d.:/-]{5,}\S*\s")
 _LEVEL = re.compile(r"\b(DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL|TRACE)\b")
+_SETTING = re.compile(r"[A-Za-z_][\w.-]{2,}\s*[=:]\s*(?!//)\S")
+_STATEMENT = re.compile(r"\w\(.*\)|\s[-+:]?=\s|^(import|from|def|return|include|select|insert)\b", re.IGNORECASE)
 _POST_SIGN = re.compile(r"[@#]\w|https?://|[\U0001F300-\U0001FAFF]|\b(lol|omg|RT)\b")
 _CHINESE_STOP = re.compile(r"[，。、；：？！]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -100,7 +103,8 @@ def _has_long_lines(text: _Lines) -> bool:
 
 
 def _has_times(text: _Lines) -> bool:
-    return text.share(_TIME.search) > 0.3 or text.share(_LEVEL.search) > 0.5
+    stamped = text.words >= 3 and text.share(_STAMP.match) > 0.7
+    return stamped or text.share(_TIME.search) > 0.3 or text.share(_LEVEL.search) > 0.5
 
 
 def _is_table(text: _Lines) -> bool:
@@ -118,6 +122,8 @@ def _is_wrapped(text: _Lines) -> bool:
     widest = text.quantile(0.95)
     if widest < 40:
         return False
+    if text.quantile(0.99) > 1.04 * text.quantile(0.9):
+        return False
     full = sum(length > 0.85 * widest for length in text.lengths) / len(text.lengths)
     same = Counter(text.lengths).most_common(1)[0][1] / len(text.lengths)
     return (text.words >= _WORDY and full > 0.5) or same > 0.6
@@ -127,12 +133,12 @@ def _ends_in_passing(text: _Lines) -> bool:
     """Lines end with the words that are common inside them, such as "the": they were cut anywhere."""
     if text.words < _WORDY:
         return False
-    split = [line.casefold().split() for line in text.lines if len(line.split()) > 1]
-    inside = Counter(word for words in split for word in words[:-1])
+    split = [line.casefold().split() for line in text.lines if len(_WORD.findall(line)) > 2]
+    inside = Counter(word for words in split for word in words[:-1] if word.isalpha())
     common = {word for word, _ in inside.most_common(20)}
     within = sum(inside[word] for word in common) / max(inside.total(), 1)
-    at_end = sum(words[-1] in common for words in split) / max(len(split), 1)
-    return within > 0.05 and at_end > 0.4 * within
+    at_end = sum(words[-1].strip(_CLOSING) in common for words in split) / max(len(split), 1)
+    return within > 0.1 and at_end > 0.4 * within
 
 
 def _is_continued(text: _Lines) -> bool:
@@ -145,8 +151,12 @@ def _has_turns(text: _Lines) -> bool:
     return labelled or text.share(lambda line: line.startswith(_TURN_STARTS)) > 0.3
 
 
+def _is_code(text: _Lines) -> bool:
+    return text.share(_SETTING.match) > 0.8 or (text.words >= 2 and text.share(_STATEMENT.search) > 0.5)
+
+
 def _repeats(text: _Lines) -> bool:
-    return len(set(text.lines)) < 0.25 * len(text.lines)
+    return len(set(text.lines)) < 0.1 * len(text.lines)
 
 
 def _is_markup(text: _Lines) -> bool:
@@ -189,6 +199,7 @@ _SIGNS: tuple[tuple[str, Callable[[_Lines], bool]], ...] = (
     ("its lines have times, as a log has", _has_times),
     ("its lines are markup", _is_markup),
     ("its lines are rows of a table", _is_table),
+    ("its lines are code or settings", _is_code),
     ("its lines are turns of a dialogue", _has_turns),
     ("its lines are wrapped", _is_wrapped),
     ("its lines end in the middle of a sentence", _ends_in_passing),

@@ -2,12 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from charnn.config import TrainOptions
+from charnn.data.collected_texts import store_texts
 from charnn.data.sources import listed_paths
 from charnn.errors import InputError
 from charnn.inference.model import Model, load
@@ -31,19 +32,26 @@ class Run:
 
 
 def train(
-    corpus: str | Path | Sequence[str | Path] = (),
+    corpus: str | Path | Sequence[str | Path] | Iterator[str] = (),
     *,
+    texts: Iterable[str] | None = None,
     on_event: Callable[[Event], None] | None = None,
     **options: Any,
 ) -> Run:
     """Train a character-level model on `corpus` (a path or several: files, folders, globs; none: the
-    bundled one).
+    bundled one), or on `texts`, each of which is a document. An iterator is taken for texts.
 
     The options are the settings of `charnn train` (`charnn.config.TRAIN_SETTINGS`); what is left out is chosen by the
     recipe. `on_event` is called with each event of the run. Raises CharnnError.
     """
     finished: Finished | None = None
     folder = ""
+    if isinstance(corpus, Iterator):
+        corpus, texts = (), corpus
+    if texts is not None:
+        if corpus:
+            raise InputError("corpus and texts are both given: train on one of them")
+        corpus = store_texts([texts] if isinstance(texts, str) else texts)
     for event in train_events(listed_paths(corpus), options):
         if isinstance(event, RunSummary):
             folder = event.folder

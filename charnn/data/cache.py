@@ -37,6 +37,7 @@ from charnn.files import (
 VERSION = 1
 ID_TYPES = ("<u1", "<u2", "<u4")
 IDS_FILE = "ids.bin"
+COLLECTED = "collected"  # texts that were given to the library, see `data.collected_texts`
 _META_FILE = "meta.json"
 _MAX_META = 1 << 28  # bytes; the largest alphabet takes 30 MB
 _CHECKED_BYTES = 256 << 20  # larger maps are checked by size alone
@@ -215,6 +216,7 @@ def clear_cache() -> None:
         return
     with cache_writable("clear"):
         _make_private_folders()
+        shutil.rmtree(cache_folder() / COLLECTED, ignore_errors=True)
         for note in list(_sources().iterdir()):
             note.unlink(missing_ok=True)
         _remove_abandoned()

@@ -11,6 +11,7 @@ from charnn.data.cache import EncodedText
 from charnn.data.document_table import DocumentTable
 from charnn.data.permutation import mix64
 from charnn.data.tokens import TokenView
+from charnn.data.vocab import Vocabulary
 
 DEFAULT_FRACTION = 0.1
 CHUNK = 1 << 18  # documents looked at together
@@ -39,6 +40,12 @@ class DocumentView:
             ends = np.asarray(self._table.ends[start : start + CHUNK + 1], dtype=np.int64)
             chosen = self._chosen[start : start + CHUNK]
             yield ends[:-1][chosen] + 1, np.diff(ends)[chosen]
+
+    def texts(self, vocabulary: Vocabulary) -> Iterator[str]:
+        """The documents, in the order of the text."""
+        for starts, lengths in self.spans():
+            for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+                yield vocabulary.decode(self.tokens.read(start, start + length - 1))
 
     def hashes(self) -> NDArray[np.uint64]:
         """Of the documents, each once, sorted."""

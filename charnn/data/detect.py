@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import sqrt
-from statistics import fmean, pstdev
+from statistics import fmean, median, pstdev
 
 _FEWEST_LINES = 10
 _FEW = 0.02  # of the lines: what may be an accident
@@ -28,7 +28,9 @@ _TIME = re.compile(r"\d\d:\d\d(:\d\d|[,.]\d)")
 _STAMP = re.compile(r"\W?\d[\d.:/-]{5,}\S*\s")
 _LEVEL = re.compile(r"\b(DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL|TRACE)\b")
 _SETTING = re.compile(r"[A-Za-z_][\w.-]{2,}\s*[=:]\s*(?!//)\S")
-_STATEMENT = re.compile(r"\w\(.*\)|\s[-+:]?=\s|^(import|from|def|return|include|select|insert)\b", re.IGNORECASE)
+_STATEMENT = re.compile(
+    r"\w\(.*\)|\s[-+:]?=\s|^(import|from|def|return|include|select|insert)\b", re.IGNORECASE
+)
 _POST_SIGN = re.compile(r"[@#]\w|https?://|[\U0001F300-\U0001FAFF]|\b(lol|omg|RT)\b")
 _CHINESE_STOP = re.compile(r"[，。、；：？！]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -130,15 +132,17 @@ def _is_wrapped(text: _Lines) -> bool:
 
 
 def _ends_in_passing(text: _Lines) -> bool:
-    """Lines end with the words that are common inside them, such as "the": they were cut anywhere."""
+    """What is common inside lines, such as "the", ends them nearly as often as any word: they were cut anywhere."""
     if text.words < _WORDY:
         return False
     split = [line.casefold().split() for line in text.lines if len(_WORD.findall(line)) > 2]
     inside = Counter(word for words in split for word in words[:-1] if word.isalpha())
-    common = {word for word, _ in inside.most_common(20)}
-    within = sum(inside[word] for word in common) / max(inside.total(), 1)
-    at_end = sum(words[-1].strip(_CLOSING) in common for words in split) / max(len(split), 1)
-    return within > 0.1 and at_end > 0.4 * within
+    at_end = Counter(words[-1].strip(_CLOSING) for words in split)
+    common = [word for word, _ in inside.most_common(20)]
+    if sum(inside[word] for word in common) < 0.1 * inside.total():
+        return False
+    usual = len(split) / max(inside.total() + len(split), 1)
+    return median([at_end[word] / (inside[word] + at_end[word]) for word in common] or [0.0]) > 0.4 * usual
 
 
 def _is_continued(text: _Lines) -> bool:

@@ -121,7 +121,8 @@ def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[Tr
     devices.use_threads(options.get("threads"))
     options, gain, notices = _measured(options, device)
     gflops = gain * devices.machine_gflops(device) if choose_budget(options).is_timed else None
-    inputs = RecipeInputs(len(corpus.train), len(corpus.vocabulary), device.type, gflops)
+    is_collection = isinstance(corpus.train, DocumentView)
+    inputs = RecipeInputs(len(corpus.train), len(corpus.vocabulary), device.type, gflops, is_collection)
     config = _on_this_machine(replace(choose(options, data, inputs), device=str(device)))
     if reason := inconsistency(config.model):
         raise InputError(f"these options contradict each other: {reason}")

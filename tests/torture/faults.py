@@ -176,7 +176,7 @@ def _ending_complaints(work: Path, fault: Fault, ended: processes.Ended) -> Iter
         yield f"a traceback: {ended.stderr[-500:]}"
     elif ended.code and len(told) != 1:
         yield f"it said {ended.stderr[-300:]!r}"
-    elif ended.code and not any(part in told[0] for part in Path(fault.path).parts or (work.name,)):
+    elif ended.code and not any(part in told[0] for part in Path(fault.path).parts or ("run", "corpus")):
         yield f"it did not name the thing: {told[0]}"
 
 

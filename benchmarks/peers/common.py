@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from charnn.clock import process_started
 from charnn.config import DataConfig
 from charnn.data.corpus import open_corpus
+from charnn.data.tokens import TokenView
 
 MARKS = (0.125, 0.25, 0.5, 0.75, 1.0)  # of the budget: where the validation loss is taken
 LANES = 8  # of the validation part, where state is carried
@@ -101,8 +102,8 @@ def parser_of(description: str | None) -> argparse.ArgumentParser:
 
 
 def read_text(path: str, device: str = "cpu") -> Text:
-    corpus = open_corpus(DataConfig(sources=(path,)))
-    assert corpus.val is not None, "charnn keeps a part to validate on unless told otherwise"
+    corpus = open_corpus(DataConfig(sources=(path,), documents="none"))
+    assert isinstance(corpus.train, TokenView) and isinstance(corpus.val, TokenView)
     train, val = (torch.from_numpy(part.read(0, len(part))) for part in (corpus.train, corpus.val))
     return Text(train.to(device), val.to(device), len(corpus.vocabulary))
 

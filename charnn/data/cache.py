@@ -150,8 +150,8 @@ def store(folder: Path, meta: dict[str, Any], names: tuple[str, ...]) -> Encoded
     Where that text is cached already, by another process say, it stays.
     """
     sha256 = meta["sha256"]
-    meta = {"version": VERSION, **meta, "crc32": _checksum(folder / IDS_FILE), "names": names}
     with cache_writable(), text_locked(_locks(), sha256):
+        meta = {"version": VERSION, **meta, "crc32": _checksum(folder / IDS_FILE), "names": names}
         if whole := open_encoded(sha256):
             return whole
         write_synced(folder / _META_FILE, [json.dumps(meta).encode()], mode=0o600)

@@ -42,8 +42,9 @@ class Interrupts:
 
     def forget(self) -> None:
         """The program goes on after all: a KeyboardInterrupt ended a part of it."""
+        if self._is_leaving:
+            self._set_alarm(0.0)
         self._number, self._is_leaving = None, False
-        self._set_alarm(0.0)
 
     @contextmanager
     def caught(self) -> Iterator[None]:

@@ -84,12 +84,12 @@ class Streams:
         if len(self._ids):
             self._state = self._engine.advance(self._ids, self._state, self._buffers)
         logits = self._engine.logits(self._state.top)
-        left = filtered(logits, self._filters)
+        left = filtered(logits, self._filters) if self._filters else logits
         self._ids = ids = draw(left, self._next_noise())
         log_probs = log_probs_of(logits, ids) if scored else None
-        for history in self._histories:
-            history.read(ids)
         if self._histories:
+            for history in self._histories:
+                history.read(ids)
             ids = np.where(left.max(axis=1) == -np.inf, NOTHING, ids)
         return ids, log_probs
 

@@ -50,12 +50,11 @@ class DocumentHasher:
         lengths = ends - starts
         lengths[-1] -= lengths[-1] % _WORD  # of the open document, its whole words
         words = -(-lengths // _WORD)
-        numbers = np.zeros(len(starts), dtype=np.int64)
-        numbers[0] = before.words
-        sums = _sums(text, starts, lengths, words, numbers)
+        sums = _sums(text, starts, lengths, words, before.words)
         sums[:1] += np.array([before.total], dtype=np.uint64)  # an array's sum wraps without a warning
         whole = int(starts[-1] + lengths[-1])
-        self._open = _Open(int(sums[-1]), int(numbers[-1] + words[-1]), text[whole:size].tobytes())
+        read = int(words[-1]) + (before.words if len(starts) == 1 else 0)
+        self._open = _Open(int(sums[-1]), read, text[whole:size].tobytes())
         lengths[0] += before.words * _WORD
         return mix64(sums[:-1] ^ mix64(lengths[:-1].astype(np.uint64)))
 
@@ -65,16 +64,19 @@ def _sums(
     starts: NDArray[np.int64],
     lengths: NDArray[np.int64],
     words: NDArray[np.int64],
-    numbers: NDArray[np.int64],
+    first_number: int,
 ) -> Words:
-    """For each stretch of `text` the sum of its mixed words, the first of which is number `numbers`."""
+    """For each stretch of `text` the sum of its mixed words; the first stretch's begin with number `first_number`."""
     firsts = np.cumsum(words) - words
-    which = np.repeat(np.arange(len(starts)), words)
-    within = np.arange(len(which)) - firsts[which]
-    window = np.lib.stride_tricks.sliding_window_view(text, _WORD)
-    values = window[starts[which] + within * _WORD].view("<u8")[:, 0].astype(np.uint64, copy=False)
-    left = np.minimum(lengths[which] - within * _WORD, _WORD)
-    mixed = mix64((values & _MASKS[left - 1]) + (numbers[which] + within + 1).astype(np.uint64) * _STEP)
+    within = np.arange(int(words.sum())) - np.repeat(firsts, words)  # a word's number in its stretch
+    places = np.repeat(starts, words) + within * _WORD
+    overlapping = np.ndarray(len(text) - _WORD + 1, dtype="<u8", buffer=text.data, strides=(1,))
+    values = overlapping[places].astype(np.uint64, copy=False)
+    lasts = firsts + words - 1  # the word that may be short; of an empty stretch none
+    has_words = words > 0
+    values[lasts[has_words]] &= _MASKS[(lengths[has_words] - 1) % _WORD]
+    within[: int(words[0])] += first_number
+    mixed = mix64(values + (within + 1).astype(np.uint64) * _STEP)
     upto = np.append(np.uint64(0), np.cumsum(mixed, dtype=np.uint64))
     sums: Words = upto[firsts + words] - upto[firsts]
     return sums

@@ -1,6 +1,7 @@
 """Where the documents of an encoded text begin and end, and their hashes: files beside its ids, made once, mapped."""
 
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class DocumentTable:
 
 
 class TableWriter:
-    """Writes the table of a marked text to a folder, piece by piece."""
+    """Writes the table of a marked text to a folder, piece by piece, in a thread of its own."""
 
     def __init__(self, folder: Path, mark: str) -> None:
         self._folder, self._mark = folder, mark.encode("utf-8", "surrogatepass")
@@ -44,13 +45,24 @@ class TableWriter:
         self._last = -1  # the place of the last mark
         self._ends = (folder / ENDS_FILE).open("xb")
         self._hashes = (folder / HASHES_FILE).open("xb")
+        self._thread = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None  # of the last piece
 
     def close(self) -> None:
+        self._thread.shutdown()
         self._ends.close()
         self._hashes.close()
 
     def add(self, utf8: bytes, ids: NDArray[Any]) -> None:
-        """A piece's text as bytes and as ids."""
+        """Take a piece's text as bytes and as ids; raises OSError where the piece before couldn't be written."""
+        self._wait()
+        self._written = self._thread.submit(self._write, utf8, ids)
+
+    def _wait(self) -> None:
+        if self._written:
+            self._written.result()
+
+    def _write(self, utf8: bytes, ids: NDArray[Any]) -> None:
         if not len(ids):
             return
         marks = np.flatnonzero(ids == MARK_ID) + self._size
@@ -65,6 +77,7 @@ class TableWriter:
 
     def finish(self, kind: str, separator: str) -> dict[str, Any]:
         """Sync the files; what is returned is part of the entry's meta."""
+        self._wait()
         for file in (self._ends, self._hashes):
             file.flush()
             os.fsync(file.fileno())
@@ -106,14 +119,17 @@ def open_table(folder: Path, meta: dict[str, Any]) -> DocumentTable:
 def first_occurrences(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """1 where a hash stands for the first time, else 0."""
     firsts = np.ones(len(hashes), dtype=np.uint8)
-    low_bytes = hashes.astype("<u8", copy=False).view(np.uint8)[::8]
+    low_bytes = hashes.astype("<u8", copy=False).view(np.uint8)[::8].copy()
     bits = min((len(hashes) // _SORTED_AT_ONCE).bit_length(), 8)
     for part in range(1 << bits):
         places = np.flatnonzero(low_bytes & ((1 << bits) - 1) == part)
-        ordered = np.sort(hashes[places])
-        if (ordered[1:] == ordered[:-1]).any():
-            order = places[np.argsort(hashes[places], kind="stable")]
-            firsts[order[1:][hashes[order[1:]] == hashes[order[:-1]]]] = 0
+        high = (hashes[places] >> np.uint64(32)).astype(np.uint32)  # half of it is sorted twice as fast
+        ordered = np.sort(high)
+        repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+        if len(repeated):
+            found = places[np.isin(high, repeated)]
+            found = found[np.argsort(hashes[found], kind="stable")]
+            firsts[found[1:][hashes[found[1:]] == hashes[found[:-1]]]] = 0
     return firsts
 
 

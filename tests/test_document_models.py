@@ -166,3 +166,22 @@ def test_score_has_the_end_in_its_json(tmp_path: Path) -> None:
     ]
     assert "end_log_prob" not in values[1]
     assert values[0]["log_prob"] == pytest.approx(values[1]["log_prob"] + values[0]["end_log_prob"], abs=1e-5)
+
+
+def test_a_sample_of_a_text_without_newlines_begins_as_that_text_does(tmp_path: Path) -> None:
+    config = ModelConfig(vocab_size=2, hidden=6)
+    numbers = np.random.default_rng(1)
+    weights = {n: numbers.standard_normal(s).astype(np.float32) for n, s in weight_shapes(config).items()}
+    opened = Model.of(ModelFile(config, Vocabulary("ab"), weights, {"corpus": {"opening": "abbab?"}}))
+    plain = Model.of(ModelFile(config, Vocabulary("ab"), weights, {"corpus": "x"}))
+    assert opened.sample(seed=1, length=30) == plain.sample("abbab", seed=1, length=30)
+    assert opened.sample("b", seed=1, length=30) == plain.sample("b", seed=1, length=30)
+    with_newline = ModelConfig(vocab_size=3, hidden=6)
+    weights = {
+        n: numbers.standard_normal(s).astype(np.float32) for n, s in weight_shapes(with_newline).items()
+    }
+    about = [{"corpus": {"opening": "abbab"}}, {}]
+    texts = [
+        Model.of(ModelFile(with_newline, Vocabulary("\nab"), weights, one)).sample(seed=1) for one in about
+    ]
+    assert texts[0] == texts[1]

@@ -15,7 +15,7 @@ from charnn.config import DrawConfig, ModelConfig, SampleConfig, Unknown
 from charnn.data.vocab import UNKNOWN_GLYPH, Vocabulary
 from charnn.errors import InputError, ModelFileError
 from charnn.inference.cells import Array
-from charnn.inference.encoding import encode, known_form, state_after
+from charnn.inference.encoding import border, encode, known_form, state_after
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.generate import Sample, Streams, best_of_each, samples_of, tokens_of
 from charnn.inference.new_documents import known_documents, only_new
@@ -31,6 +31,7 @@ from charnn.settings import checked, settings_of
 from charnn.storage.model_documents import ModelDocuments
 from charnn.storage.model_file import ModelFile, model_path, read_model
 
+MAX_OPENING = 1000  # characters, of a file from a stranger
 MAX_BATCH = 128  # samples stepped at once, by one thread
 
 
@@ -57,7 +58,8 @@ class Model:
     """A trained network with its vocabulary. Immutable: many threads may share one.
 
     Every prompt and every context follows one newline; where the vocabulary has none, the zero state. That of a model
-    of documents (`documents` isn't None) begins a document.
+    of documents (`documents` isn't None) begins a document. A sample without a prompt of a model without newlines goes
+    on from the beginning of its training text.
     A character the model never saw raises UnknownCharacterError, an option out of its range InputError.
     """
 
@@ -315,9 +317,19 @@ class Model:
         states: dict[bytes, State] = {}
         for prompt in prompts:
             if prompt.tobytes() not in states:
-                states[prompt.tobytes()] = state_after(self._engine, self.vocabulary, prompt)
+                begun = prompt if len(prompt) else self._opening
+                states[prompt.tobytes()] = state_after(self._engine, self.vocabulary, begun)
         start = State.join([states[prompt.tobytes()] for prompt in prompts])
         return Streams(self._engine, start, self.vocabulary, generators, config, prompts)
+
+    @property
+    def _opening(self) -> Ids:
+        """What a sample without a prompt goes on from: nothing, but of a text without newlines how that begins."""
+        corpus = self.provenance.get("corpus")
+        opening = corpus.get("opening") if isinstance(corpus, dict) else None
+        if len(border(self.vocabulary)) or not isinstance(opening, str):
+            return self.vocabulary.encode("")
+        return encode(self.vocabulary, opening[:MAX_OPENING], "skip", "the opening").ids
 
     def _prompts(self, prompt: str | Sequence[str], called: str, unknown: Unknown) -> list[Ids]:
         """The ids of a prompt, or of several."""

@@ -30,6 +30,7 @@ from charnn.version import __version__
 FEW = 3  # sources that are named
 LONGEST_NAME = 80  # characters
 Section = TypeVar("Section", TrainConfig, DataConfig)
+OPENING = 64  # characters
 LIVE_SAMPLE = SampleConfig(length=200, temperature=0.8)
 
 
@@ -101,6 +102,14 @@ class RunContext:
             return None
         return ModelDocuments(documents.kind, documents.separator, part.count, stored_hashes(part.hashes()))
 
+    @cached_property
+    def _opening(self) -> dict[str, str]:
+        """How a text without newlines begins: what a sample of its model goes on from where there is no prompt."""
+        part, vocabulary = self.corpus.train, self.corpus.vocabulary
+        if isinstance(part, DocumentView) or "\n" in vocabulary:
+            return {}
+        return {"opening": vocabulary.decode(part.read(0, min(OPENING, len(part))))}
+
     def started_event(self) -> Started:
         return Started(
             version=__version__,
@@ -125,6 +134,7 @@ class RunContext:
                 "files": len(self.config.data.sources),
                 "sha256": self.corpus.sha256,
                 "chars": self.corpus.chars,
+                **self._opening,
             },
             "training": {
                 "steps": train_state.step,

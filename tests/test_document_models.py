@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from charnn.analysis.memory import memory_curve
 from charnn.config import ModelConfig
 from charnn.data.document_hash import document_hash
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, InputError, ModelFileError
 from charnn.inference.infill import Filler
-from charnn.inference.model import Model, load
+from charnn.inference.model import Model, encoded_corpus, load
 from charnn.model.kinds import weight_shapes
 from charnn.storage.model_documents import ModelDocuments, stored_hashes
 from charnn.storage.model_file import ModelFile, read_model, write_model
@@ -185,3 +186,11 @@ def test_a_sample_of_a_text_without_newlines_begins_as_that_text_does(tmp_path: 
         Model.of(ModelFile(with_newline, Vocabulary("\nab"), weights, one)).sample(seed=1) for one in about
     ]
     assert texts[0] == texts[1]
+
+
+def test_a_corpus_is_inspected_with_its_ends() -> None:
+    model = Model.of(stored())
+    encoded = encoded_corpus(model, "ab\na?\n")
+    assert encoded.ids.tolist() == [2, 0, 1, 2, 0, encoded.ids[5], 2]
+    assert encoded.unknown == 1
+    assert len(memory_curve(model, "ab\nba\n" * 10, longest=4, places=5).bits_per_char) == 3

@@ -16,9 +16,8 @@ from torch.nn.functional import cross_entropy
 
 from charnn.config import GradientsConfig
 from charnn.errors import InputError
-from charnn.inference.encoding import encode
 from charnn.inference.engine import Ids
-from charnn.inference.model import Model
+from charnn.inference.model import Model, encoded_corpus
 from charnn.inference.softmax import Doubles
 from charnn.inference.torch_network import one_thread, trained_network
 from charnn.inference.values import ArrayValue
@@ -51,7 +50,7 @@ def gradient_norms(model: Model, text: str, **options: Any) -> GradientNorms:
     """
     config = GradientsConfig(**checked(settings_of(GradientsConfig), options, "inspect gradients"))
     lags, windows = config.lags, config.windows
-    encoded = encode(model.vocabulary, text, "replace", "the text")
+    encoded = encoded_corpus(model, text)
     ids = torch.from_numpy(_windows(encoded.ids, lags, windows))
     network = trained_network(model.config, model.weights()).double().requires_grad_(False)
     with one_thread():

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from charnn.config import MemoryConfig
 from charnn.errors import InputError
-from charnn.inference.encoding import encode
 from charnn.inference.engine import Engine, Ids
-from charnn.inference.model import MAX_BATCH, Model
+from charnn.inference.model import MAX_BATCH, Model, encoded_corpus
 from charnn.inference.softmax import Doubles, log_probs_of
 from charnn.inference.thread_pool import in_order
 from charnn.inference.values import ArrayValue
@@ -41,7 +40,7 @@ def memory_curve(model: Model, text: str, *, batch_size: int = MAX_BATCH, **opti
     Options as MemoryConfig's. Raises InputError for one out of its range, or a text that is too short.
     """
     config = MemoryConfig(**checked(settings_of(MemoryConfig), options, "inspect memory"))
-    encoded = encode(model.vocabulary, text, "replace", "the text")
+    encoded = encoded_corpus(model, text)
     chosen = _places(len(encoded.ids), config.longest, config.places)
     histories = 1 << np.arange(config.longest.bit_length())
     engine = Engine(model.config, model.weights())

@@ -15,7 +15,7 @@ from charnn.config import DrawConfig, ModelConfig, SampleConfig, Unknown
 from charnn.data.vocab import UNKNOWN_GLYPH, Vocabulary
 from charnn.errors import InputError, ModelFileError
 from charnn.inference.cells import Array
-from charnn.inference.encoding import border, encode, known_form, state_after
+from charnn.inference.encoding import Encoded, border, encode, known_form, state_after
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.generate import Sample, Streams, best_of_each, samples_of, tokens_of
 from charnn.inference.new_documents import known_documents, only_new
@@ -374,6 +374,18 @@ class Model:
         for place in range(len(ids)):
             yield self._distribution(state)
             state = self._engine.advance(ids[place : place + 1], state, buffers)
+
+
+def encoded_corpus(model: Model, text: str) -> Encoded:
+    """A long text as the model reads it, unknown characters replaced; of a model of documents with their ends."""
+    if model.documents is None:
+        return encode(model.vocabulary, text, "replace", "the text")
+    parts = [
+        encode(model.vocabulary, one, "replace", "the text") for one in text.split(model.documents.separator)
+    ]
+    end = border(model.vocabulary)
+    ids = np.concatenate([end, *chain.from_iterable((part.ids, end) for part in parts if len(part.ids))])
+    return Encoded(text, text, text, ids, sum(part.unknown for part in parts))
 
 
 def load(path: str | Path) -> Model:

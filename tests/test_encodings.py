@@ -123,11 +123,13 @@ def test_a_wide_text_without_its_mark_is_advised_on(tmp_path: Path) -> None:
         read(tmp_path / "x", "utf-16")
 
 
-def test_nuls_are_no_text_where_a_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"a text\0 with one" + b"x" * 9000)
-    with pytest.raises(CorpusError, match=r"holds NULs.*stray NULs; --errors replace"):
+def test_many_nuls_are_no_text_and_a_few_are_kept_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes("ein Täxt\0 mit einem".encode() + b"x" * 9000)
+    tally = Tally()
+    assert corpus_text(tmp_path / "x", tally=tally).startswith("ein Täxt\0 mit einem") and tally.nuls == 1
+    (tmp_path / "x").write_bytes(b"\x7fELF\2\1\1\0\0\0\0\0" * 9)
+    with pytest.raises(CorpusError, match=r"holds NULs.*a program"):
         read(tmp_path / "x")
-    assert read(tmp_path / "x", errors="replace").startswith("a text\ufffd with one")
     (tmp_path / "x").write_bytes(FRENCH.encode("utf-16-le"))
     with pytest.raises(CorpusError, match="give --encoding utf-16-le"):  # whatever may be replaced
         read(tmp_path / "x", errors="replace")

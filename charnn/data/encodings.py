@@ -32,7 +32,7 @@ _MAGIC: Mapping[bytes, str] = {
 _TAR_MAGIC, _TAR_PLACE = b"ustar", 257
 _SAMPLE = 1 << 16  # bytes that are looked at
 _PLAIN_SHARE = 0.9  # of a wide text's characters, at least
-_STRAY_SHARE = 0.1  # of bytes that may be NULs in a text that isn't wide
+STRAY_SHARE = 0.1  # of bytes that may be NULs in a text that isn't wide
 _CONTROLS_SHARE = 0.02  # of a text's bytes, at most
 _SURE = 0.1  # chardet's confidence; below it, a Western text is likelier than what it names
 _WESTERN = "cp1252"
@@ -79,8 +79,6 @@ def advice(data: bytes) -> str:
         return f"it looks like {known}"
     if _is_binary(data):
         return "it looks like binary data; give a text"
-    if b"\0" in data:
-        return "it looks like a text with stray NULs; --errors replace puts U+FFFD in their place"
     likely = _likely_encoding(data)
     return f"it looks like {likely}; give --encoding {likely}, or --errors replace"
 
@@ -91,7 +89,7 @@ def _has_stray_nuls(data: bytes) -> bool:
         codecs.utf_8_decode(data, "strict", False)
     except UnicodeDecodeError:
         return False
-    return data.count(0) < _STRAY_SHARE * len(data)
+    return data.count(0) < STRAY_SHARE * len(data)
 
 
 def _plainness(data: bytes, encoding: str) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from charnn.config import Errors
-from charnn.data.encodings import UTF8, advice, canonical, wide_encoding
+from charnn.data.encodings import STRAY_SHARE, UTF8, advice, canonical, wide_encoding
 from charnn.data.streams import Document, Tally
 from charnn.data.vocab import UNKNOWN_GLYPH
 from charnn.errors import CorpusError
@@ -37,7 +37,7 @@ class Decoder:
     """Decodes one document. A byte-order mark at its start is dropped; line ends are kept as they are.
 
     `replaced` counts the U+FFFD that stand for bytes that aren't text (errors="replace"). NULs are kept and counted in
-    `nuls`, or, with `refuse_nuls`, taken for bytes that aren't text.
+    `nuls`; with `refuse_nuls` only a few of them are, and more are taken for bytes that aren't text.
     """
 
     def __init__(self, name: str, errors: Errors, encoding: str = UTF8, *, refuse_nuls: bool = False) -> None:
@@ -55,7 +55,7 @@ class Decoder:
         """The text that `data` completes. Raises UndecodableError naming the document and the offset."""
         text = self._decode_other(data, final) if self._other else self._decode_utf8(data, final)
         if "\0" in text:
-            text = self._without_nuls(text, data)
+            self._judge_nuls(text, data)
         if self._at_start and text:
             self._at_start = False
             text = text.removeprefix(_BYTE_ORDER_MARK)
@@ -87,15 +87,13 @@ class Decoder:
             raise UndecodableError(f"{self._name} isn't {self._encoding}: it has halves of characters", data)
         return text
 
-    def _without_nuls(self, text: str, data: bytes) -> str:
-        """The text as its NULs are to be taken. Raises UndecodableError where they show another thing."""
+    def _judge_nuls(self, text: str, data: bytes) -> None:
+        """Count the NULs of a text. Raises UndecodableError where they show that it is another thing."""
         count = text.count("\0")
-        if not self._refuse_nuls:
+        is_stray = count <= STRAY_SHARE * len(text) and UNKNOWN_GLYPH not in text
+        if is_stray or not self._refuse_nuls or (self._errors == "replace" and not wide_encoding(data)):
             self.nuls += count
-            return text
-        if self._errors == "replace" and not wide_encoding(data):
-            self.replaced += count
-            return text.replace("\0", UNKNOWN_GLYPH)
+            return
         raise UndecodableError(f"{self._name} holds NULs, which no text does", data)
 
     def _complaint(self, data: bytes, start: int, offset: int) -> UndecodableError:

@@ -187,3 +187,11 @@ def test_adapted_weights_load_into_the_network():
     model = stored(OLD, layers=2)
     weights = adapted_weights(model, Vocabulary(OLD + NEW))
     Network(ModelConfig(len(OLD + NEW), layers=2, hidden=7)).load_state_dict(weights)
+
+
+def test_a_document_s_end_begins_as_the_newline_that_ended_a_line():
+    model = stored(OLD)
+    with_end = adapted_model(model, Vocabulary("abcdefg ", has_end=True))
+    ended, plain = with_end.score("bad cab"), Model.of(model).score("bad cab\n")
+    np.testing.assert_allclose(ended.surprisal_bits, plain.surprisal_bits[:-1], rtol=1e-5)
+    np.testing.assert_allclose(ended.log_prob, plain.log_prob, rtol=1e-5)

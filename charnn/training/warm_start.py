@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from charnn.config import TRAIN_SETTINGS, ModelConfig, TrainOptions
-from charnn.data.vocab import UNKNOWN_ID, Vocabulary
+from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
 from charnn.model.kinds import character_axes, kind_options
 from charnn.settings import settings_of
@@ -47,8 +47,8 @@ def adapted_weights(model: ModelFile, vocabulary: Vocabulary) -> dict[str, Tenso
 
 
 def _places(old: Vocabulary, new: Vocabulary) -> list[int]:
-    """The old id of each new one, or −1."""
-    end = UNKNOWN_ID if old.end_id is None else old.end_id
+    """The old id of each new one, or −1. A document's end stands for what ended a line, where there was no end."""
+    end = int(old.encode("\n")[0]) if old.end_id is None else old.end_id
     return [
         *old.encode(new.characters).tolist(),
         *[old.unknown_id] * new.has_unknown,

@@ -266,12 +266,33 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(home: Path) -> None:
     before = written(home)
     said = plan(home, "corpus.txt", *SHORT)
     assert list(said) == [
-        *("corpus", "characters", "vocabulary", "odd bytes", "network", "batch"),
+        *("corpus", "documents", "characters", "vocabulary", "odd bytes", "network", "batch"),
         *("optimiser", "regularised", "device", "memory", "budget", "time", "folder"),
     ]
     assert said["characters"] == "3,600 to train on, 400 to validate on"
     assert said["budget"] == "12 steps"
     assert written(home) == before and not (home / "checkpoints").exists()
+
+
+def test_the_plan_says_what_a_document_is_and_options_say_otherwise(home: Path) -> None:
+    names = [f"{a}{b}{c}" for a in ("Ka", "Lo", "Mi") for b in ("ren", "bal") for c in "aoe"]
+    (home / "names.txt").write_text("\r\n".join([*names, names[0]]))
+    (home / "posts.csv").write_text("title,text\n" + "".join(f"{name},{name} again\n" for name in names))
+    said = plan(home, "names.txt", *SHORT)
+    assert (
+        said["documents"].startswith("lines (its lines are short")
+        and "1 of them duplicates" in said["documents"]
+    )
+    assert said["line ends"].startswith("18 made LF")
+    assert plan(home, "names.txt", "--documents", "none", *SHORT)["documents"].startswith("none")
+    assert "line ends" not in plan(home, "names.txt", "--newlines", "keep", *SHORT)
+    kept = plan(home, "names.txt", "--val-fraction", "0", *SHORT)["documents"]
+    assert "lines" in kept and "19 to train on" in kept
+    unique = plan(home, "names.txt", "--unique", "--val-fraction", "0", *SHORT)["documents"]
+    assert "18 to train on" in unique
+    assert plan(home, "posts.csv", "--column", "title", *SHORT)["documents"].startswith("records")
+    ended = train(home, "posts.csv", *SHORT)
+    assert ended.code == 2 and "--column one of title, text" in ended.stderr
 
 
 def test_quiet_says_only_errors(home: Path) -> None:

@@ -2,6 +2,8 @@
 
 python -m benchmarks.loss [--corpus FILE | --stdlib] [--seconds 60] [--seeds 3] [--peers charrnn nanogpt]
                           [--runs RUNS.jsonl]    what stands there isn't run again
+                          [--init-from none]     charnn from nothing, as its peers start
+                          [--busy]               beside another process that computes all the time
 """
 
 import argparse
@@ -12,6 +14,8 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -54,12 +58,15 @@ def main() -> None:
         "--runs", type=Path, default=Path(os.devnull), help="the runs are kept here, a line each"
     )
     parser.add_argument("--picture", type=Path, default=Path("loss.svg"))
+    parser.add_argument("--init-from", help="as of charnn train; its choice, unless given")
+    parser.add_argument("--busy", action="store_true")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    options = ["--init-from", arguments.init_from] if arguments.init_from else []
+    with neighbour(arguments.busy), tempfile.TemporaryDirectory() as folder:
         corpus = standard_library(Path(folder)) if arguments.stdlib else arguments.corpus.resolve()
         names = [OURS, *arguments.peers]
         wanted = [(name, seed) for seed in range(arguments.seeds) for name in names]
-        runs = all_runs(wanted, corpus, arguments.seconds, arguments.runs)
+        runs = all_runs(wanted, corpus, arguments.seconds, arguments.runs, options)
     print(table(runs))
     arguments.picture.write_bytes(picture([(one.name, one.curve) for one in runs]))
     print(f"picture: {arguments.picture}")
@@ -80,30 +87,48 @@ def standard_library(folder: Path) -> Path:
     return path
 
 
-def all_runs(wanted: list[tuple[str, int]], corpus: Path, seconds: float, kept: Path) -> list[Run]:
+@contextmanager
+def neighbour(busy: bool) -> Iterator[None]:
+    """Another process at the same priority that keeps one core busy, or none."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
+    try:
+        yield
+    finally:
+        if process:
+            process.kill()
+            process.wait()
+
+
+def all_runs(
+    wanted: list[tuple[str, int]], corpus: Path, seconds: float, kept: Path, options: list[str]
+) -> list[Run]:
     """Those kept in a file, and the ones that are missing there, which are added."""
     lines = kept.read_text().splitlines() if kept.exists() else []
     done = {(one.name, one.seed): one for one in (Run(**json.loads(line)) for line in lines)}
     for name, seed in wanted:
         if (name, seed) not in done:
-            done[name, seed] = run(name, corpus, seconds, seed)
+            done[name, seed] = run(name, corpus, seconds, seed, options)
             with kept.open("a") as file:
                 print(json.dumps(asdict(done[name, seed])), file=file)
     return [done[one] for one in wanted]
 
 
-def run(name: str, corpus: Path, seconds: float, seed: int) -> Run:
+def run(name: str, corpus: Path, seconds: float, seed: int, options: list[str]) -> Run:
     """Train in a process and with a cache of its own, so that reading the text counts."""
     with tempfile.TemporaryDirectory() as folder:
-        train = our_curve if name == OURS else peer_curve
         before = time.monotonic()
-        curve = train(name, corpus, seconds, seed, folder)
+        if name == OURS:
+            curve = our_curve(name, corpus, seconds, seed, folder, options)
+        else:
+            curve = peer_curve(name, corpus, seconds, seed, folder)
         done = Run(name, seed, curve, time.monotonic() - before)
     print(f"{name}, seed {seed}: {done.best:.4f} nats, ended after {done.ended:.1f} s", file=sys.stderr)
     return done
 
 
-def our_curve(name: str, corpus: Path, seconds: float, seed: int, folder: str) -> Curve:
+def our_curve(
+    name: str, corpus: Path, seconds: float, seed: int, folder: str, more: Sequence[str] = ()
+) -> Curve:
     output = Path(folder, "run")
     options = [
         "--minutes",
@@ -114,6 +139,7 @@ def our_curve(name: str, corpus: Path, seconds: float, seed: int, folder: str) -
         str(output),
         "--sample-every",
         "0",
+        *more,
     ]
     module_output(["charnn", "train", str(corpus), "--quiet", *options], folder)
     events = map(json.loads, (output / "metrics.jsonl").read_text().splitlines())

@@ -122,14 +122,14 @@ def test_the_table_says_when_charnn_was_there():
 def test_a_run_that_is_kept_is_not_run_again(tmp_path, monkeypatch):
     ran = []
 
-    def run(name, corpus, seconds, seed):
+    def run(name, corpus, seconds, seed, options):
         ran.append((name, seed))
         return loss.Run(name, seed, [[seconds, 1.5]], 3.0)
 
     monkeypatch.setattr(loss, "run", run)
     kept = tmp_path / "runs.jsonl"
-    first = loss.all_runs([("charnn", 0)], tmp_path, 60, kept)
-    both = loss.all_runs([("charnn", 0), ("nanogpt", 0)], tmp_path, 60, kept)
+    first = loss.all_runs([("charnn", 0)], tmp_path, 60, kept, [])
+    both = loss.all_runs([("charnn", 0), ("nanogpt", 0)], tmp_path, 60, kept, [])
     assert ran == [("charnn", 0), ("nanogpt", 0)]
     assert both[:1] == first and len(kept.read_text().splitlines()) == 2
 

@@ -22,6 +22,8 @@ LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
 KERNEL_SHARE = 0.55  # of the rate of plain matrix products that a whole step reaches
 NGRAMS = 5
 NGRAM_EMBEDDING = 64
+FINE_TUNING_LR = 0.25  # of the rate that learns from nothing
+FINE_TUNING_EPOCHS = 8.0  # of 45,000 characters
 CHARS_OF_300 = 2_000  # in 300 names
 CHARS_OF_SMALL_BATCHES = 16 * 1024  # in a collection; below it an epoch would be a few steps
 CHARS_PER_ROW = 16  # of the training text, for each row of an n-gram table
@@ -36,13 +38,14 @@ class RecipeInputs:
     device: str = "cpu"
     gflops: float | None = None
     is_collection: bool = False
+    is_warm: bool = False  # the run starts from a model's weights
 
 
 def choose(options: TrainOptions, data: DataConfig, inputs: RecipeInputs) -> TrainConfig:
     """The whole configuration: the user's options, and the recipe's choice for the rest."""
     budget = choose_budget(options)
-    if inputs.is_collection and budget.epochs is None and budget.steps is None:
-        budget = replace(budget, epochs=_epochs_for(inputs.train_chars))
+    if (inputs.is_collection or inputs.is_warm) and budget.epochs is None and budget.steps is None:
+        budget = replace(budget, epochs=_epochs_for(inputs))
     reach = _affordable_chars(options, budget, inputs)
     model = _choose_model(options, inputs, reach)
     config = configured(
@@ -72,16 +75,20 @@ def _affordable_chars(options: TrainOptions, budget: Budget, inputs: RecipeInput
         chars = min(chars, budget.epochs * inputs.train_chars)
     if budget.minutes is not None and inputs.gflops is not None:
         networks = traits_of(kind_for(options)).directions
-        chars = min(chars, _chars_in(budget.minutes * 60, inputs, networks))
+        flop = budget.minutes * 60 * inputs.gflops * 1e9 * KERNEL_SHARE / networks
+        chars = min(chars, flop / _flop_per_char(options["hidden"]) if inputs.is_warm else _chars_in(flop))
     return chars
 
 
-def _chars_in(seconds: float, inputs: RecipeInputs, networks: int) -> float:
-    """Characters that the network chosen for so many seconds reads in them (6 FLOP a weight and character)."""
-    assert inputs.gflops is not None
-    flop = seconds * inputs.gflops * 1e9 * KERNEL_SHARE / networks
-    # hidden ∝ chars^0.42 and flop = 6 × 4 × hidden² × 1.3 × chars, solved for chars
-    ratio = flop / (6 * 4 * 192**2 * 1.3 * 4.5e6)
+def _flop_per_char(hidden: int) -> float:
+    """Forward and back: 6 a weight, of an LSTM and about a third more for its input and output."""
+    return 6 * 4 * hidden**2 * 1.3
+
+
+def _chars_in(flop: float) -> float:
+    """Characters that the network chosen for so many operations reads with them."""
+    # hidden ∝ chars^0.42 and flop = _flop_per_char(hidden) × chars, solved for chars
+    ratio = flop / (_flop_per_char(192) * 4.5e6)
     return 4.5e6 * float(ratio ** (1 / 1.84))
 
 
@@ -128,9 +135,15 @@ def _of_list(inputs: RecipeInputs, of_300: float, step: float) -> float:
     return round(min(max(of_300 - step * log10(inputs.train_chars / CHARS_OF_300), 0.0), of_300), 2)
 
 
-def _epochs_for(train_chars: int) -> float:
-    """When a collection is learnt: 12 epochs for 300 names, 20 for 3,000, 35 for 30,000."""
-    return float(max(round(12 * (train_chars / CHARS_OF_300) ** 0.23), 5))
+def _epochs_for(inputs: RecipeInputs) -> float:
+    """When a collection is learnt: 12 epochs for 300 names, 20 for 3,000, 35 for 30,000.
+
+    And what a model knows already takes fewer: 12 for 5,000 characters, 8 for 45,000, 5 for 450,000, 3 for 4,500,000.
+    """
+    chars = inputs.train_chars
+    if inputs.is_warm:
+        return float(max(round(FINE_TUNING_EPOCHS * (chars / 45_000) ** -0.2), 2))
+    return float(max(round(12 * (chars / CHARS_OF_300) ** 0.23), 5))
 
 
 def _hidden_for(chars: float) -> int:
@@ -150,14 +163,18 @@ def _choose_optim(options: TrainOptions, model: ModelConfig, inputs: RecipeInput
     sizes = {} if inputs.device == "cpu" else {"batch_size": 64, "seq_length": 128}
     if inputs.is_collection and inputs.train_chars < CHARS_OF_SMALL_BATCHES:
         sizes = {"batch_size": max(inputs.train_chars // 1024, 2), "seq_length": 64}
-    return configured(OptimConfig, options, lr=_lr_for(model), beta1=_beta1_for(model), **sizes)
+    lr = _lr_for(model, FINE_TUNING_LR if inputs.is_warm else 1.0)
+    return configured(OptimConfig, options, lr=lr, beta1=_beta1_for(model), **sizes)
 
 
-def _lr_for(model: ModelConfig) -> float:
-    """High rates win short budgets; larger and deeper networks, and cells without gates, bear less."""
+def _lr_for(model: ModelConfig, share: float) -> float:
+    """High rates win short budgets; larger and deeper networks, and cells without gates, bear less.
+
+    What a model knows would be lost at such a rate: fine-tuning takes a `share` of it.
+    """
     cell = {"lstm": 1.0, "gru": 0.6, "rnn": 0.25}[model.cell]
     rate = 8e-3 * (256 / model.hidden) ** 0.8 * cell / model.layers**0.5
-    return float(f"{min(rate, 1e-2):.2g}")
+    return float(f"{share * min(rate, 1e-2):.2g}")
 
 
 def _beta1_for(model: ModelConfig) -> float:

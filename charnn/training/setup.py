@@ -122,7 +122,9 @@ def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[Tr
     options, gain, notices = _measured(options, device)
     gflops = gain * devices.machine_gflops(device) if choose_budget(options).is_timed else None
     is_collection = isinstance(corpus.train, DocumentView)
-    inputs = RecipeInputs(len(corpus.train), len(corpus.vocabulary), device.type, gflops, is_collection)
+    is_warm = options.get("init_from", NONE) != NONE
+    sizes = len(corpus.train), len(corpus.vocabulary)
+    inputs = RecipeInputs(*sizes, device.type, gflops, is_collection, is_warm)
     config = _on_this_machine(replace(choose(options, data, inputs), device=str(device)))
     if reason := inconsistency(config.model):
         raise InputError(f"these options contradict each other: {reason}")

@@ -36,7 +36,9 @@ def test_its_loss_is_that_of_books_that_were_kept_from_it(base):
         pytest.skip(f"{archive} is absent")
     with lzma.open(archive, "rt", encoding="utf-8") as file:
         kept = file.read()[-1_000_000:]
-    losses = [base.score(kept[at : at + 4_000], context=kept[at - 500 : at]) for at in range(500, 990_000, 99_000)]
+    losses = [
+        base.score(kept[at : at + 4_000], context=kept[at - 500 : at]) for at in range(500, 990_000, 99_000)
+    ]
     nats = -sum(score.log_prob for score in losses) / sum(score.chars for score in losses)
     assert nats < 1.25
     assert base.provenance["training"]["val_nats_per_char"] <= 1.15
@@ -57,7 +59,10 @@ def test_a_run_on_prose_starts_from_it_and_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("french.txt", "Longtemps, je me suis couché de bonne heure, et mes yeux se fermaient si vite. " * 20),
+        (
+            "french.txt",
+            "Longtemps, je me suis couché de bonne heure, et mes yeux se fermaient si vite. " * 20,
+        ),
         ("genes.txt", "GATTACACCTGAAGTCCATG" * 80),
         ("code.py", "for (i = 0; i < n; ++i) { sum[i] += x[i] * y[j]; }\n\n" * 30),
     ],

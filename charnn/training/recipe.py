@@ -22,8 +22,10 @@ LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
 KERNEL_SHARE = 0.55  # of the rate of plain matrix products that a whole step reaches
 NGRAMS = 5
 NGRAM_EMBEDDING = 64
-FINE_TUNING_LR = 0.25  # of the rate that learns from nothing
-FINE_TUNING_EPOCHS = 8.0  # of 45,000 characters
+FINE_TUNED_CHARS = 45_000  # the text for which these were measured:
+FINE_TUNING_LR = 0.1  # of the rate that learns from nothing
+FINE_TUNING_EPOCHS = 6.0
+FINE_TUNING_NGRAM_DROPOUT = 0.3
 CHARS_OF_300 = 2_000  # in 300 names
 CHARS_OF_SMALL_BATCHES = 16 * 1024  # in a collection; below it an epoch would be a few steps
 CHARS_PER_ROW = 16  # of the training text, for each row of an n-gram table
@@ -124,6 +126,8 @@ def _ngram_dropout_for(epochs: float, inputs: RecipeInputs) -> float:
 
     A short list is learnt by heart sooner: 0.85 for 300 names, 0.65 for 30,000.
     """
+    if inputs.is_warm:
+        return FINE_TUNING_NGRAM_DROPOUT
     of_text = min(max(0.4 + 0.13 * log2(max(epochs, 0.1) / 3.4), 0.1), 0.75)
     return max(of_text, _of_list(inputs, 0.85, 0.1))
 
@@ -138,11 +142,11 @@ def _of_list(inputs: RecipeInputs, of_300: float, step: float) -> float:
 def _epochs_for(inputs: RecipeInputs) -> float:
     """When a collection is learnt: 12 epochs for 300 names, 20 for 3,000, 35 for 30,000.
 
-    And what a model knows already takes fewer: 12 for 5,000 characters, 8 for 45,000, 5 for 450,000, 3 for 4,500,000.
+    And what a model knows already takes fewer: 9 for 5,000 characters, 6 for 45,000, 4 for 450,000, 2 for 4,500,000.
     """
     chars = inputs.train_chars
     if inputs.is_warm:
-        return float(max(round(FINE_TUNING_EPOCHS * (chars / 45_000) ** -0.2), 2))
+        return float(max(round(FINE_TUNING_EPOCHS * (chars / FINE_TUNED_CHARS) ** -0.2), 2))
     return float(max(round(12 * (chars / CHARS_OF_300) ** 0.23), 5))
 
 
@@ -163,7 +167,7 @@ def _choose_optim(options: TrainOptions, model: ModelConfig, inputs: RecipeInput
     sizes = {} if inputs.device == "cpu" else {"batch_size": 64, "seq_length": 128}
     if inputs.is_collection and inputs.train_chars < CHARS_OF_SMALL_BATCHES:
         sizes = {"batch_size": max(inputs.train_chars // 1024, 2), "seq_length": 64}
-    lr = _lr_for(model, FINE_TUNING_LR if inputs.is_warm else 1.0)
+    lr = _lr_for(model, _share_of_lr(inputs) if inputs.is_warm else 1.0)
     return configured(OptimConfig, options, lr=lr, beta1=_beta1_for(model), **sizes)
 
 
@@ -175,6 +179,11 @@ def _lr_for(model: ModelConfig, share: float) -> float:
     cell = {"lstm": 1.0, "gru": 0.6, "rnn": 0.25}[model.cell]
     rate = 8e-3 * (256 / model.hidden) ** 0.8 * cell / model.layers**0.5
     return float(f"{share * min(rate, 1e-2):.2g}")
+
+
+def _share_of_lr(inputs: RecipeInputs) -> float:
+    """A small text changes what a model knows by little; a larger one bears a higher rate, and has more to teach."""
+    return float(min(FINE_TUNING_LR * max(inputs.train_chars / FINE_TUNED_CHARS, 1.0) ** 0.35, 0.4))
 
 
 def _beta1_for(model: ModelConfig) -> float:

@@ -264,4 +264,5 @@ def folder_lock(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        with suppress(OSError):  # the lock goes with the file that is closed
+            lock.release()

@@ -370,6 +370,20 @@ def test_somebody_elses_lock_file_keeps_its_content(tmp_path: Path) -> None:
     assert (tmp_path / ".lock").read_bytes() == b"theirs"
 
 
+def test_a_lock_that_fails_to_be_given_back_harms_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.flock
+
+    def fail(descriptor: int, operation: int) -> None:
+        if operation == fcntl.LOCK_UN:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor, operation)
+
+    with monkeypatch.context() as patch, folder_lock(tmp_path):
+        patch.setattr(fcntl, "flock", fail)
+
+
 @pytest.mark.parametrize("number", [errno.ENOTSUP, errno.ENOLCK])
 def test_a_file_system_without_locks_is_said_once(
     tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

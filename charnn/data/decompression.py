@@ -76,7 +76,7 @@ def _buffered(members: "_Members") -> BinaryIO:
 
 
 def _xz_decompressor() -> lzma.LZMADecompressor:
-    return lzma.LZMADecompressor(memlimit=XZ_MEMORY)
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)  # zeros are a stream of an older format
 
 
 def _zstd_members(raw: BinaryIO) -> "_Members":

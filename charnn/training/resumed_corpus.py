@@ -75,4 +75,4 @@ def _found(folder: Path, source: str) -> str:
 
 
 def _is_there(source: str) -> bool:
-    return Path(source).exists() or bool(glob(source))  # noqa: PTH207  a pattern is no path
+    return os.path.exists(source) or bool(glob(source))  # noqa: PTH110, PTH207  a pattern, or no name at all

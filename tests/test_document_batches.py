@@ -134,3 +134,8 @@ def test_hashes_depend_on_the_text_alone(tmp_path: Path, chunk: int) -> None:
 def test_hashes_of_ten_thousand_short_texts_differ() -> None:
     texts = [f"{number}{'x' * (number % 3)}" for number in range(10_000)]
     assert len({document_hash(text) for text in texts}) == len(texts)
+
+
+def test_empty_lines_are_on_neither_side_of_the_split(tmp_path: Path) -> None:
+    corpus = corpus_of(tmp_path, ["", "abc", "", "de", ""])
+    assert sorted(texts_of(corpus, corpus.train) + texts_of(corpus, corpus.val)) == ["abc", "de"]

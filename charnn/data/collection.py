@@ -40,6 +40,7 @@ class DocumentView:
             ends = np.asarray(self._table.ends[start : start + CHUNK + 1], dtype=np.int64)
             chosen = self._chosen[start : start + CHUNK]
             yield ends[:-1][chosen] + 1, np.diff(ends)[chosen]
+            self._table.release()
 
     def texts(self, vocabulary: Vocabulary) -> Iterator[str]:
         """The documents, in the order of the text."""
@@ -48,8 +49,8 @@ class DocumentView:
                 yield vocabulary.decode(self.tokens.read(start, start + length - 1))
 
     def hashes(self) -> NDArray[np.uint64]:
-        """Of the documents, each once, sorted."""
-        return np.unique(self._table.hashes[self._chosen])
+        """Of the documents, in the order of the text."""
+        return np.asarray(self._table.hashes[self._chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +69,7 @@ def split_documents(text: EncodedText, fraction: float | None, unique: bool) -> 
     """
     table = text.documents
     assert table is not None
-    kept = np.diff(np.asarray(table.ends)) > 1
-    if unique:
-        kept &= np.asarray(table.firsts, dtype=bool)
+    kept = _kept(table, unique)
     if fraction == 0:
         return Split(kept, None)
     if fraction is None:
@@ -79,16 +78,31 @@ def split_documents(text: EncodedText, fraction: float | None, unique: bool) -> 
     bound = np.uint64(min(int(fraction * 2.0**64), 2**64 - 1))
     for start in range(0, len(table), CHUNK):
         validates[start : start + CHUNK] = _keys(table, start) < bound
-    if validates.all() or not validates.any():  # as only few documents do
-        validates = _by_rank(table, lowest=not validates.any())
-    return Split(kept & ~validates, kept & validates)
+        table.release()
+    validates &= kept
+    if not validates.any() or (validates == kept).all():  # as only few documents do
+        validates = kept & _by_rank(table, kept, lowest=not validates.any())
+    return Split(kept & ~validates, validates)
+
+
+def _kept(table: DocumentTable, unique: bool) -> NDArray[np.bool_]:
+    """The rows that are documents, and the first of their kind where that is wanted."""
+    kept = np.empty(len(table), dtype=bool)
+    for start in range(0, len(table), CHUNK):
+        rows = slice(start, start + CHUNK)
+        kept[rows] = np.diff(table.ends[start : start + CHUNK + 1]) > 1
+        if unique:
+            kept[rows] &= table.firsts[rows] > 0
+        table.release()
+    return kept
 
 
 def _keys(table: DocumentTable, start: int = 0) -> NDArray[np.uint64]:
     return mix64(np.asarray(table.hashes[start : start + CHUNK]) ^ _SPLIT)
 
 
-def _by_rank(table: DocumentTable, *, lowest: bool) -> NDArray[np.bool_]:
+def _by_rank(table: DocumentTable, kept: NDArray[np.bool_], *, lowest: bool) -> NDArray[np.bool_]:
+    """The document with the lowest key, or all but that with the highest."""
     keys = np.concatenate([_keys(table, start) for start in range(0, len(table), CHUNK)])
-    chosen: NDArray[np.bool_] = keys == keys.min() if lowest else keys != keys.max()
+    chosen: NDArray[np.bool_] = keys == keys[kept].min() if lowest else keys != keys[kept].max()
     return chosen

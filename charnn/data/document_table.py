@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charnn.data.document_hash import DocumentHasher
+from charnn.data.tokens import release_pages
 
 ENDS_FILE, HASHES_FILE, FIRSTS_FILE = "ends.bin", "hashes.bin", "firsts.bin"
 _FILES = {ENDS_FILE: "<u8", HASHES_FILE: "<u8", FIRSTS_FILE: "<u1"}
@@ -34,6 +35,11 @@ class DocumentTable:
 
     def __len__(self) -> int:
         return len(self.hashes)
+
+    def release(self) -> None:
+        """Give back the pages of the maps: they are read again when they are needed."""
+        for array in (self.ends, self.hashes, self.firsts):
+            release_pages(array)
 
 
 class TableWriter:
@@ -127,10 +133,18 @@ def first_occurrences(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
         ordered = np.sort(high)
         repeated = ordered[1:][ordered[1:] == ordered[:-1]]
         if len(repeated):
-            found = places[np.isin(high, repeated)]
+            found = places[_may_be_among(repeated, high)]
             found = found[np.argsort(hashes[found], kind="stable")]
             firsts[found[1:][hashes[found[1:]] == hashes[found[:-1]]]] = 0
     return firsts
+
+
+def _may_be_among(chosen: NDArray[np.uint32], values: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Whether a value's upper half is that of a chosen one: quicker than a search, and few others pass."""
+    is_chosen = np.zeros(1 << 16, dtype=bool)
+    is_chosen[chosen >> np.uint32(16)] = True
+    among: NDArray[np.bool_] = is_chosen[values >> np.uint32(16)]
+    return among
 
 
 def _places(utf8: bytes, mark: bytes) -> NDArray[np.int64]:

@@ -11,6 +11,13 @@ from charnn.errors import CharnnError
 _RESIDENT_BYTES = 64 << 20  # a larger map's pages are given back after each reading
 
 
+def release_pages(array: NDArray[Any], above: int = 0) -> None:
+    """Let go of the pages of a map of more than so many bytes, so that reading all of it leaves the memory flat."""
+    mapping = getattr(array, "_mmap", None)
+    if mapping is not None and len(mapping) > above and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)
+
+
 class TokenView:
     """A stretch of text in a run's own ids: provisional ids, (n,), seen through a table provisional → own."""
 
@@ -32,7 +39,7 @@ class TokenView:
 
     def _own(self, provisional: NDArray[Any]) -> NDArray[np.int64]:
         ids: NDArray[np.int64] = self._table[provisional]
-        self._release()
+        release_pages(self._ids, above=_RESIDENT_BYTES)
         return ids
 
     def _require_whole(self) -> None:
@@ -42,9 +49,3 @@ class TokenView:
             raise CharnnError(
                 "the cached copy of the corpus was cut short while it was in use; go on with --resume"
             )
-
-    def _release(self) -> None:
-        """Let go of the pages just read, so that an epoch over a huge map leaves the resident size flat."""
-        mapping = getattr(self._ids, "_mmap", None)
-        if mapping is not None and len(mapping) > _RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED"):
-            mapping.madvise(mmap.MADV_DONTNEED)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from charnn.data.document_hash import document_hash
 
 MAX_SEPARATOR = 10_000  # characters
-MAX_HASHES = 1 << 24  # four bytes each; of more documents none are kept
+MAX_HASHES = 1 << 21  # documents, at four bytes each; of more none are kept
 _SHIFT = np.uint64(32)
 
 
@@ -51,6 +51,7 @@ class ModelDocuments:
         return cls(kind, separator, count, hashes)
 
 
-def stored_hashes(hashes: NDArray[np.uint64]) -> NDArray[np.uint32] | None:
+def stored_hashes(hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
     """What a model file keeps of its training documents' hashes."""
-    return np.unique((hashes >> _SHIFT).astype(np.uint32)) if len(hashes) <= MAX_HASHES else None
+    halves = np.sort((hashes >> _SHIFT).astype(np.uint32))
+    return halves[np.append(True, halves[1:] != halves[:-1])] if len(halves) else halves

@@ -17,7 +17,7 @@ from charnn.inference.model import Model
 from charnn.model.kinds import parameter_count
 from charnn.settings import settings_of
 from charnn.storage.checkpoint_values import CheckpointValues
-from charnn.storage.model_documents import ModelDocuments, stored_hashes
+from charnn.storage.model_documents import MAX_HASHES, ModelDocuments, stored_hashes
 from charnn.storage.model_file import ModelFile, write_model
 from charnn.storage.run_folder import RunFolder
 from charnn.storage.train_state import TrainState
@@ -100,7 +100,8 @@ class RunContext:
         documents, part = self.corpus.documents, self.corpus.train
         if not isinstance(part, DocumentView):
             return None
-        return ModelDocuments(documents.kind, documents.separator, part.count, stored_hashes(part.hashes()))
+        hashes = stored_hashes(part.hashes()) if part.count <= MAX_HASHES else None
+        return ModelDocuments(documents.kind, documents.separator, part.count, hashes)
 
     @cached_property
     def _opening(self) -> dict[str, str]:

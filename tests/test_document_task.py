@@ -89,7 +89,9 @@ def test_validation_scores_each_document_from_its_beginning(tmp_path: Path, kind
             logits, _ = network.eval()(
                 text[:-1] if kind == "language_model" else text, network.initial_state(1)
             )
-            total += float(torch.nn.functional.cross_entropy(logits[:, 0], text[1:, 0], reduction="sum"))
+            total += float(
+                torch.nn.functional.cross_entropy(logits[:, 0], text[1:, 0], reduction="sum").detach()
+            )
     if kind == "language_model":
         assert found == pytest.approx(total / len(corpus.val), abs=1e-5)  # type: ignore[arg-type]
     else:  # what lies beyond a shorter document's end is the end again, which the backward network reads first

@@ -1,6 +1,7 @@
-"""Whatever started the suite, Ctrl-C reaches what it tests: a shell's background jobs are told to ignore it."""
+"""Signals reach what is tested: background jobs are told to ignore Ctrl-C, those of nohup to ignore a hang-up."""
 
 import signal
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)

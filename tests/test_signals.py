@@ -1,11 +1,15 @@
+import fcntl
 import json
 import shlex
 import signal
 import subprocess
 import sys
+import termios
 import time
+from array import array
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from torture import processes
@@ -36,6 +40,13 @@ def until(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
     while not is_so():
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.01)
+
+
+def unread(pipe: IO[str]) -> int:
+    """Bytes that were written to a pipe and that nobody has read yet."""
+    count = array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
 
 
 def saves(run: RunFolder) -> int:
@@ -140,9 +151,12 @@ def test_a_signal_before_there_is_anything_to_save_leaves_at_once(home: Path, nu
         assert process.stdin is not None and process.stderr is not None
         process.stdin.write("half a corpus")
         process.stdin.flush()
-        until(lambda: any((home / "cache").rglob(".tmp-*")))
-        process.send_signal(number)
-        assert process.wait(30) == -number
+        try:
+            until(lambda: unread(process.stdin) == 0)
+            process.send_signal(number)
+            assert process.wait(30) == -number
+        finally:
+            process.kill()
         assert process.stderr.read() == ""
     assert not (home / "checkpoints").exists()
     assert not [p for p in (home / "cache").rglob("*") if p.is_file() or p.name.startswith(".tmp-")]

@@ -140,10 +140,11 @@ def require_own_folder(path: Path) -> None:
 
 
 def _require(path: Path, kind: int, called: str) -> None:
-    try:
-        found = stat.S_IFMT(path.lstat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    with explained(path, "look at"):
+        try:
+            found = stat.S_IFMT(path.lstat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return
     if found != kind:
         raise InputError(
             f"{path} is {_KINDS.get(found, 'something else')}, not {called}: charnn follows and replaces nothing "

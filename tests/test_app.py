@@ -138,6 +138,7 @@ def test_files_may_be_called_anything(tmp_path):
             "charnn: out of memory: a library could not be loaded (see ulimit -v)\n",
         ),
         (OSError(5, "Input/output error"), 1, "charnn: [Errno 5] Input/output error\n"),
+        (OSError(13, "Permission denied", "run/x"), 1, "charnn: cannot use run/x: Permission denied\n"),
     ],
 )
 def test_errors_become_one_line_and_an_exit_code(monkeypatch, capsys, error, code, message):

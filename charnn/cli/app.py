@@ -85,7 +85,7 @@ def _exit_code() -> int:
         _tell(str(error))
         return error.exit_code
     except OSError as error:
-        _tell(str(error))
+        _tell(f"cannot use {error.filename}: {error.strerror}" if error.filename else str(error))
         return 1
     except (MemoryError, RuntimeError, ImportError) as error:
         if (lack := _lack(error)) is None:

@@ -90,7 +90,8 @@ def faults(folder: Path, command: Command, every: int = 1, errors: tuple[str, ..
     for fault in chosen:
         _prepare(template, work)
         ended, log = _run(folder, work, command.arguments, fault)
-        if str(work) not in "".join(line for line in log.splitlines() if "(INJECTED)" in line):
+        struck = [_path(fault.call, line) for line in log.splitlines() if "(INJECTED)" in line]
+        if work / fault.path not in struck:
             result.missed += 1
             continue
         result.tried += 1

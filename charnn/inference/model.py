@@ -93,7 +93,7 @@ class Model:
         return cls(config, vocabulary, MappingProxyType(provenance), path, documents, engine, read_again)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For pickles and spawned processes: all that it is made of, so that its file may be gone or changed."""
+        """For copies and spawned processes: all that it is made of, so that its file may be gone or changed."""
         parts = (
             self.config,
             self.vocabulary,
@@ -399,5 +399,5 @@ def load(path: str | Path) -> Model:
 
 
 def _itself(stored: ModelFile) -> ModelFile:
-    """What `_read_again` is for a model without a file; a function that can be pickled."""
+    """What `_read_again` is for a model without a file; a function that a copy can hold."""
     return stored

@@ -18,12 +18,13 @@ import torch
 import training_helpers
 from training_helpers import course_of_losses, final_tensors, metrics, run, write_corpus
 
+from charnn.storage.checkpoint_folders import checkpoint_paths
 from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.model_file import read_model
 from charnn.storage.train_state import Plan
 from charnn.training import device, planner
 from charnn.training.events import Finished, Notice, Sampled, Saved
-from charnn.training.planner import Planner
+from charnn.training.planner import Clock, Planner
 from charnn.training.task import TextTask
 from charnn.training.trainer import Trainer
 
@@ -198,7 +199,7 @@ def test_a_state_torn_by_a_kill(tmp_path, source, whole):
     """The one before it is taken, and that is said."""
     out = tmp_path / "cut"
     run(source, out, cut=6, save_every="2", **LSTM)
-    newest = CheckpointStore(out / "resume", keep=2).paths()[-1]
+    newest = checkpoint_paths(out / "resume")[-1]
     (newest / "tensors.safetensors").write_bytes(b"")
     events = run(None, out, resume=True)
     assert any(isinstance(event, Notice) and newest.name in event.text for event in events)
@@ -261,6 +262,7 @@ def test_minutes(tmp_path, source, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(time, "monotonic", lambda: now[0])
         patched.setattr(Trainer, "step", slow_step)
+        patched.setattr(Clock, "seconds", lambda self: now[0] - self._origin)
         assert interrupted(source, tmp_path / "cut", iter([20, 5, 9]), **options) == 3
     plans = run_plans(tmp_path / "cut")
     assert len(plans) > 2

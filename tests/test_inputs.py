@@ -26,7 +26,7 @@ def test_pieces_of_any_size_are_the_text(tmp_path_factory, data, size):
     try:
         expected = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        place = "" if b"\0" in data[: error.start] else f"offset {error.start};"
+        place = "." if b"\0" in data[: error.start] else f"offset {error.start};"
         with pytest.raises(InputError, match=place):
             list(read_pieces(str(path), size))
         return

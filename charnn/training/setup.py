@@ -187,7 +187,7 @@ def _deadline(config: TrainConfig, reading: float, clock: Clock) -> tuple[float 
 
 
 def _differences(config: TrainConfig, stored: CheckpointValues) -> list[str]:
-    """What keeps the resumed run from equalling the uninterrupted one to the bit."""
+    """What keeps the resumed run from being bitwise identical to the uninterrupted one."""
     old = stored.config
     before = {**stored.versions, "threads": old.threads, "device": old.device, "precision": old.precision}
     now = {**versions(), "threads": config.threads, "device": config.device, "precision": config.precision}

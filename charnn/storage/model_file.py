@@ -118,7 +118,9 @@ def _metadata_text(model: ModelFile) -> str:
     if model.documents:
         metadata["documents"] = model.documents.to_json()
     text = json.dumps(metadata, ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace").decode()  # a file name's invalid UTF-8 bytes; JSON reads them back
+    return text.encode(
+        "utf-8", "backslashreplace"
+    ).decode()  # a file name's invalid UTF-8 bytes; JSON reads them back
 
 
 def read_model(path: Path) -> ModelFile:

@@ -210,7 +210,7 @@ def test_no_whole_state_yet(tmp_path, source, whole):
     """Killed before the first save: the run starts from its beginning, with its own options."""
     out = tmp_path / "cut"
     run(source, out, cut=6, **LSTM)
-    for path in CheckpointStore(out / "resume", keep=2).paths():
+    for path in checkpoint_paths(out / "resume"):
         (path / "manifest.json").unlink()
     events = run(None, out, resume=True)
     assert any(isinstance(event, Notice) and "beginning" in event.text for event in events)

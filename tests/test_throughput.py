@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+from training_helpers import NEEDS_BF16
 
 from charnn.training import throughput
 from charnn.training.throughput import Execution, Measured, fastest_execution, training_step
@@ -70,7 +71,7 @@ def test_the_hopeless_are_not_measured_to_the_end(monkeypatch):
     assert stepped.count(TWO) < stepped.count(ONE)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=NEEDS_BF16)])
 def test_a_step_computes_gradients_with_its_threads(precision):
     training_step(Execution(1, precision))()
     assert torch.get_num_threads() == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
+import pytest
 from torch import Tensor
 
 from charnn.config import DataConfig
@@ -15,6 +16,7 @@ from charnn.data.corpus import Corpus, open_corpus
 from charnn.errors import InterruptedRunError
 from charnn.library import train_events
 from charnn.storage.checkpoints import CheckpointStore
+from charnn.training.device import cpu_has_bf16
 from charnn.training.events import Event
 
 TINY = {
@@ -27,6 +29,7 @@ TINY = {
     "device": "cpu",
     "cell": "lstm",
 }
+NEEDS_BF16 = pytest.mark.skipif(not cpu_has_bf16(), reason="this processor doesn't compute in bfloat16")
 TIME_FIELDS = ("seconds", "chars_per_second")
 
 

@@ -70,13 +70,13 @@ def wide_encoding(data: bytes) -> str | None:
 def advice(data: bytes) -> str:
     """What bytes that aren't UTF-8, or hold a NUL, look like, and what to do then."""
     data = data[:_SAMPLE]
-    if wide := wide_encoding(data):
-        mark = "" if wide in _BYTE_ORDER_MARKS.values() else " without a byte-order mark"
-        return f"it looks like {wide[:6].upper()}{mark}; give --encoding {wide}"
     if data[_TAR_PLACE:].startswith(_TAR_MAGIC):
         return "it looks like a tar archive: its name should end in .tar"
     if known := next((known for magic, known in _MAGIC.items() if data.startswith(magic)), None):
         return f"it looks like {known}"
+    if wide := wide_encoding(data):
+        mark = "" if wide in _BYTE_ORDER_MARKS.values() else " without a byte-order mark"
+        return f"it looks like {wide[:6].upper()}{mark}; give --encoding {wide}"
     if _is_binary(data):
         return "it looks like binary data; give a text"
     likely = _likely_encoding(data)

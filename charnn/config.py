@@ -49,7 +49,7 @@ TEMPERATURE = Range(0)
 
 @dataclass(frozen=True)
 class Budget:
-    """The whole run's budget; the first bound reached ends it."""
+    """The whole run's budget; the first bound reached ends it, or `patience`, in evaluations."""
 
     minutes: float | None = setting(
         None,
@@ -73,10 +73,27 @@ class Budget:
         within=Range(above=0, most=1_000_000_000),
         on_resume="may grow",
     )
+    patience: int | None = setting(
+        None,
+        "End early: after N evaluations in a row without a better validation loss.",
+        RUN,
+        within=Range(1),
+        shown="never early",
+        on_resume="may grow",
+    )
 
     @property
     def is_timed(self) -> bool:
         return self.minutes is not None
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it ends by itself, however the validation loss falls."""
+        return not (self.minutes is None and self.steps is None and self.epochs is None)
+
+    def ends_early(self, not_better: int) -> bool:
+        """Whether so many evaluations in a row without a better loss are enough."""
+        return self.patience is not None and not_better >= self.patience
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIELDS = {
-    "    warmup: int": """    patience: int = setting(
-        3, "Evaluations without gain before the end.", OPTIMISATION, within=Range(0, 99)
+    "    warmup: int": """    cooldown: int = setting(
+        3, "Steps at the last rate.", OPTIMISATION, within=Range(0, 99)
     )
 """,
     "    kind: Kind": """    heads: int = setting(
@@ -36,22 +36,22 @@ from charnn.training.warm_start import with_architecture
 from docs.generate import contexts, settings_page
 
 train = next(c for c in contexts(typer.main.get_command(app), "charnn") if c.info_name == "train")
-assert "--patience N" in train.get_help() and "Attention heads.  [default: 2]" in train.get_help()
-with pytest.raises(InputError, match="--patience 100: give a whole number from 0 to 99"):
-    checked_options({"patience": 100})
+assert "--cooldown N" in train.get_help() and "Attention heads.  [default: 2]" in train.get_help()
+with pytest.raises(InputError, match="--cooldown 100: give a whole number from 0 to 99"):
+    checked_options({"cooldown": 100})
 old = TrainConfig(ModelConfig(9), budget=Budget(steps=1))
-config = choose(checked_options({"steps": 1, "patience": 7, "heads": 4}), old.data, RecipeInputs(1000, 9))
-assert (config.optim.patience, config.model.heads) == (7, 4)
-with pytest.raises(InputError, match="--patience 7 would change this run, which was begun with 3"):
-    continued_config(old, (), {"patience": 7})
-assert continued_config(config, (), {"patience": 7}) == config
-with pytest.raises(ValueError, match="config.optim.patience is 100: it must be a whole number from 0 to 99"):
-    require_valid(replace(old, optim=replace(old.optim, patience=100)), "config")
+config = choose(checked_options({"steps": 1, "cooldown": 7, "heads": 4}), old.data, RecipeInputs(1000, 9))
+assert (config.optim.cooldown, config.model.heads) == (7, 4)
+with pytest.raises(InputError, match="--cooldown 7 would change this run, which was begun with 3"):
+    continued_config(old, (), {"cooldown": 7})
+assert continued_config(config, (), {"cooldown": 7}) == config
+with pytest.raises(ValueError, match="config.optim.cooldown is 100: it must be a whole number from 0 to 99"):
+    require_valid(replace(old, optim=replace(old.optim, cooldown=100)), "config")
 with pytest.raises(ValueError, match="its heads is 9: it must be a whole number from 1 to 8"):
     parse_model_config({**asdict(old.model), "heads": 9})
 with pytest.raises(InputError, match="--heads 4 differs from the --init-from model's 2"):
     with_architecture({"heads": 4}, old.model)
-assert "| `--patience` | `patience` | 3 | a whole number from 0 to 99 | fixed |" in settings_page()
+assert "| `--cooldown` | `cooldown` | 3 | a whole number from 0 to 99 | fixed |" in settings_page()
 """
 
 

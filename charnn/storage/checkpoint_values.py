@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from re import fullmatch
 from typing import Annotated, Any
 
-from charnn.config import Budget, TrainConfig
+from charnn.config import TrainConfig
 from charnn.data.vocab import Vocabulary
 from charnn.model.kinds import with_kind
 from charnn.settings import require_valid
@@ -80,7 +80,7 @@ def check_config(config: TrainConfig) -> None:
     """Raise ValueError where no options give such a configuration."""
     parse_model_config(asdict(config.model))
     require_valid(config, "config")
-    if config.budget == Budget():
+    if not config.budget.is_bounded:
         raise ValueError("config.budget has no bound: minutes, steps or epochs must be there")
 
 

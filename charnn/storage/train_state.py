@@ -27,7 +27,10 @@ class Plan:
 
 @dataclass
 class TrainState:
-    """Where a run stands, but for its tensors. `step` counts updates made, and so windows read."""
+    """Where a run stands, but for its tensors. `step` counts updates made, and so windows read.
+
+    `not_better` counts the last evaluations in a row whose loss was no better than `best`.
+    """
 
     step: Count = 0
     evaluated: Count = 0
@@ -37,6 +40,7 @@ class TrainState:
     lr_scale: Share = 1.0
     rollbacks: Count = 0
     averaged: Count = 0
+    not_better: Count = 0
 
     @property
     def plan(self) -> Plan | None:

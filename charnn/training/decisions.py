@@ -99,9 +99,14 @@ class Decisions:
         """Whether the network learns; it has to go back to its last checkpoint otherwise."""
         return self._share(trainer.is_healthy)
 
-    def reason(self, plan: Plan) -> str:
-        """Which bound of the budget ended the run."""
-        return self._planner.reason(plan)
+    def is_out_of_patience(self, train_state: TrainState) -> bool:
+        """Whether so many evaluations as `--patience` allows were no better than the best."""
+        return self._planner.budget.ends_early(train_state.not_better)
+
+    def reason(self, train_state: TrainState) -> str:
+        """Which bound of the budget ended the run, or that its patience did."""
+        plan = _plan_of(train_state)
+        return "patience" if train_state.step < plan.steps else self._planner.reason(plan)
 
     # What is measured
 

@@ -10,7 +10,17 @@ from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import CheckpointStore
 from charnn.storage.train_state import Plan, TrainState
 from charnn.training.decisions import Decisions, Due
-from charnn.training.events import Evaluated, Event, Finished, Planned, Resumed, Sampled, Saved, Stepped
+from charnn.training.events import (
+    Evaluated,
+    Event,
+    Finished,
+    Notice,
+    Planned,
+    Resumed,
+    Sampled,
+    Saved,
+    Stepped,
+)
 from charnn.training.resume import restore
 from charnn.training.trainer import Trainer
 
@@ -65,6 +75,9 @@ class Loop:
         return Planned(plan.step, plan.steps, plan.chars_per_second)
 
     def _is_over(self) -> bool:
+        return self._has_spent_budget() or self.decisions.is_out_of_patience(self.train_state)
+
+    def _has_spent_budget(self) -> bool:
         plan = self.train_state.plan
         return plan is not None and self.train_state.step >= plan.steps
 
@@ -72,11 +85,11 @@ class Loop:
         plan, step = self.train_state.plan, self.train_state.step
         if plan is None or step <= self.train_state.evaluated:
             return False
-        return self._is_over() or (step > plan.step and (step - plan.step) % plan.eval_every == 0)
+        return self._has_spent_budget() or (step > plan.step and (step - plan.step) % plan.eval_every == 0)
 
     def _is_report_due(self) -> bool:
         plan = self.train_state.plan
-        return plan is not None and (self.train_state.step % plan.log_every == 0 or self._is_over())
+        return plan is not None and (self.train_state.step % plan.log_every == 0 or self._has_spent_budget())
 
     def _act(self, due: Due) -> Iterator[Event]:
         """Do what is due before the next step."""
@@ -127,8 +140,9 @@ class Loop:
         """Without validation the last model counts as best."""
         if loss is not None:
             if self.train_state.best is not None and loss >= self.train_state.best:
+                self.train_state.not_better += 1
                 return
-            self.train_state.best = loss
+            self.train_state.best, self.train_state.not_better = loss, 0
         self.host.write_model(self.trainer)
 
     def _is_healthy(self) -> bool:
@@ -173,8 +187,10 @@ class Loop:
 
     def _finish(self) -> Iterator[Event]:
         yield self._save()
-        train_state, plan = self.train_state, self.train_state.plan
-        assert plan is not None
-        yield Finished(
-            train_state.step, self.decisions.seconds(), train_state.best, self.decisions.reason(plan)
-        )
+        train_state = self.train_state
+        reason = self.decisions.reason(train_state)
+        if reason == "patience":
+            yield Notice(
+                f"no better loss in the last {train_state.not_better} evaluations: the run ends early"
+            )
+        yield Finished(train_state.step, self.decisions.seconds(), train_state.best, reason)

@@ -19,6 +19,8 @@ def option_notices(sources: Sequence[str], options: TrainOptions) -> Iterator[st
             yield "--val-fraction has no effect beside --val: all of the corpus is trained on"
         if _is_among(sources, options["val"]):
             yield f"--val {options['val']} is trained on too: its loss says nothing of new text"
+    if "patience" in options and options.get("val_fraction") == 0 and "val" not in options:
+        yield "--patience has no effect with --val-fraction 0: without validation no loss is the better one"
     if found := re.search(r"\\[ntr0]", options.get("separator", "")):
         yield (
             f"--separator {options['separator']!r} holds a backslash and a letter as they stand; "

@@ -63,7 +63,7 @@ def choose(options: TrainOptions, data: DataConfig, inputs: RecipeInputs) -> Tra
 
 def choose_budget(options: TrainOptions) -> Budget:
     given = configured(Budget, options)
-    return Budget(minutes=DEFAULT_MINUTES) if given == Budget() else given
+    return given if given.is_bounded else replace(given, minutes=DEFAULT_MINUTES)
 
 
 def _affordable_chars(options: TrainOptions, budget: Budget, inputs: RecipeInputs) -> float:

@@ -34,10 +34,11 @@ def resumption(checkpoint: Checkpoint | None, budget: Budget) -> Resumption:
     train_state, plan = checkpoint.values.train_state, checkpoint.values.train_state.plan
     if plan is None:
         return Resumption.CONTINUED
-    if budget != checkpoint.values.config.budget:
+    if replace(budget, patience=None) != replace(checkpoint.values.config.budget, patience=None):
         return Resumption.EXTENDED
-    is_evaluated = train_state.evaluated >= train_state.step
-    return Resumption.FINISHED if train_state.step >= plan.steps and is_evaluated else Resumption.CONTINUED
+    is_spent = train_state.step >= plan.steps and train_state.evaluated >= train_state.step
+    is_over = is_spent or budget.ends_early(train_state.not_better)
+    return Resumption.FINISHED if is_over else Resumption.CONTINUED
 
 
 def continued_config(config: TrainConfig, sources: tuple[str, ...], options: TrainOptions) -> TrainConfig:

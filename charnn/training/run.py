@@ -150,6 +150,7 @@ def _extended(trainer: Trainer, decisions: Decisions) -> Iterator[Event]:
     train_state = trainer.train_state
     plan = decisions.extended_plan(train_state)
     train_state.plans.append(plan)
+    train_state.not_better = 0  # whoever wants more of a run that ended early has new patience
     yield Planned(plan.step, plan.steps, plan.chars_per_second)
     yield Notice(
         f"the budget grew: the learning rate goes on at {trainer.lr:.2g}, where the schedule of "
@@ -159,12 +160,11 @@ def _extended(trainer: Trainer, decisions: Decisions) -> Iterator[Event]:
 
 def _over_already(context: RunContext, decisions: Decisions, train_state: TrainState) -> Event:
     """That it is; or its last line, where a kill came between the last save and that."""
-    assert train_state.plan is not None
+    reason = decisions.reason(train_state)
     if MetricsLog(context.folder.metrics).last("finish"):
-        return Notice("this run is over; give a larger budget to go on with it")
-    return Finished(
-        train_state.step, context.clock.seconds(), train_state.best, decisions.reason(train_state.plan)
-    )
+        more = "a larger --patience or budget" if reason == "patience" else "a larger budget"
+        return Notice(f"this run is over; give {more} to go on with it")
+    return Finished(train_state.step, context.clock.seconds(), train_state.best, reason)
 
 
 def _planner(context: RunContext, trainer: Trainer) -> Planner:

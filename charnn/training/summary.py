@@ -90,7 +90,8 @@ def _odd_bytes(corpus: Corpus) -> str:
 
 def describe_budget(budget: Budget) -> str:
     given = {"minutes": budget.minutes, "steps": budget.steps, "epochs": budget.epochs}
-    return " or ".join(f"{value:g} {name}" for name, value in given.items() if value is not None)
+    early = f", or {budget.patience} evaluations without a better loss" if budget.patience else ""
+    return " or ".join(f"{value:g} {name}" for name, value in given.items() if value is not None) + early
 
 
 def _expected_time(config: TrainConfig, train_chars: int) -> str:

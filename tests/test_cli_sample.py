@@ -14,7 +14,7 @@ from charnn.cli.app import app
 from charnn.config import ModelConfig, SampleConfig
 from charnn.errors import InputError, UnknownCharacterError
 from charnn.inference import generate
-from charnn.inference import model as model_module
+from charnn.inference.engine import MAX_BATCH
 
 CONFIG = ModelConfig(vocab_size=len(ALPHABET), hidden=16)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -344,12 +344,12 @@ def test_each_prompt_has_its_samples_at_each_temperature(sample, prompts):
     assert len({line["text"] for line in lines}) == 12
 
 
-def test_more_prompts_than_a_batch_holds(sample, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(model_module, "MAX_BATCH", 4)
+def test_more_prompts_than_a_batch_holds(sample, model, tmp_path):
+    many = MAX_BATCH + 3
     file = tmp_path / "many.txt"
-    file.write_text("".join(f"{number}\n" for number in range(11)))
+    file.write_text("".join(f"{number}\n" for number in range(many)))
     lines = json_lines(sample("--prompts-file", str(file), "-l", "9", "--json"))
-    assert [line["prompt"] for line in lines] == [str(number) for number in range(11)]
+    assert [line["prompt"] for line in lines] == [str(number) for number in range(many)]
     assert lines[0]["text"] == model.sample("0", length=9, seed=3)
 
 

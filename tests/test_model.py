@@ -14,7 +14,6 @@ from helpers import loaded, random_model, written
 import charnn
 from charnn.config import ModelConfig
 from charnn.errors import InputError, ModelFileError, UnknownCharacterError
-from charnn.inference import model as model_module
 from charnn.inference.model import Model
 from charnn.storage import model_tensors
 
@@ -89,10 +88,9 @@ def test_many_samples_come_in_order_and_differ():
     assert all((s.chars, s.seed, s.temperature, s.stopped) == (30, 1, 1.0, False) for s in samples)
 
 
-def test_a_batch_draws_what_each_sample_alone_would(monkeypatch):
+def test_a_batch_draws_what_each_sample_alone_would():
     together = [sample.text for sample in MODEL.sample_many(5, length=30, seed=1)]
-    monkeypatch.setattr(model_module, "MAX_BATCH", 1)
-    assert [sample.text for sample in MODEL.sample_many(5, length=30, seed=1)] == together
+    assert [sample.text for sample in MODEL.sample_many(5, length=30, seed=1, batch_size=1)] == together
 
 
 def test_stopped_samples_leave_the_batch_and_the_others_go_on():

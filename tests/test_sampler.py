@@ -14,8 +14,8 @@ from charnn.inference.filters import filtered, filters_of, probabilities
 from charnn.inference.sampler import (
     checked_seed,
     draw,
-    fill_noise,
     generator,
+    gumbel,
 )
 from charnn.settings import checked, require_valid, settings_of
 
@@ -116,9 +116,7 @@ def test_any_options_give_a_distribution_and_a_draw_from_it(logits, temperature,
 
 
 def noise_for(shape, temperature, seed=1):
-    noise = np.empty(shape)
-    fill_noise(noise, generator(seed, 0), temperature)
-    return noise
+    return gumbel([generator(seed, 0)], shape, temperature)[0]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from charnn.config import MemoryConfig
 from charnn.errors import InputError
-from charnn.inference.engine import Engine, Ids
-from charnn.inference.model import MAX_BATCH, Model, encoded_corpus
+from charnn.inference.engine import MAX_BATCH, Engine, Ids
+from charnn.inference.model import Model, encoded_corpus
 from charnn.inference.softmax import Doubles, log_probs_of
 from charnn.inference.thread_pool import in_order
 from charnn.inference.values import ArrayValue

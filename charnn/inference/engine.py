@@ -17,6 +17,7 @@ from charnn.model.shapes import RECENT, state_shapes
 from charnn.storage.model_tensors import Weights, dense
 
 Ids = NDArray[np.integer]
+MAX_BATCH = 128  # streams stepped at once, by one thread
 
 # OpenBLAS's small products compute on vector elements that aren't theirs, and NumPy warns of what no result shows.
 # Its errstate would do as well, but costs 4 % of a step.

@@ -1,8 +1,8 @@
 """Streams of characters: steps of the engine and draws of the sampler, until each text ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice, repeat
+from itertools import islice
 from math import fsum, inf, log, nan
 
 import numpy as np
@@ -14,13 +14,12 @@ from charnn.errors import InputError
 from charnn.inference.cells import Array
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.filters import HistoryFilter, filtered, filters_of
-from charnn.inference.sampler import draw, fill_noise
+from charnn.inference.sampler import Noise, draw
 from charnn.inference.softmax import Doubles, log_probs_of
 from charnn.inference.stopping import Reason, Text, Token
 from charnn.inference.values import ArrayValue
 
 NOTHING = -1
-NOISE = 4096  # numbers for each sample, made at a time: calls cost more than numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +66,12 @@ class Streams:
         config: SampleConfig,
         prompts: Sequence[Ids] = (),
     ) -> None:
-        self._engine, self._temperature = engine, config.temperature
+        self._engine = engine
         self._filters = filters_of(config, _banned_ids(config, vocabulary), prompts)
         self._histories = [one for one in self._filters if isinstance(one, HistoryFilter)]
-        self._generators = generators
+        self._noise = Noise(generators, engine.config.vocab_size, config.temperature)
         self._buffers = engine.buffers(len(generators))
         self._state = start
-        self._noise: Iterator[Doubles] = iter(())
         self._ids: Ids = np.empty(0, np.intp)
 
     def step(self, *, scored: bool) -> tuple[NDArray[np.intp], Doubles | None]:
@@ -85,7 +83,7 @@ class Streams:
             self._state = self._engine.advance(self._ids, self._state, self._buffers)
         logits = self._engine.logits(self._state.top)
         left = filtered(logits, self._filters) if self._filters else logits
-        self._ids = ids = draw(left, self._next_noise())
+        self._ids = ids = draw(left, self._noise.next())
         log_probs = log_probs_of(logits, ids) if scored else None
         if self._histories:
             for history in self._histories:
@@ -96,27 +94,10 @@ class Streams:
     def keep(self, chosen: NDArray[np.intp]) -> None:
         """Go on with some of the streams only."""
         self._state, self._ids = self._state.rows(chosen), self._ids[chosen]
-        self._noise = iter([noise[chosen] for noise in self._noise])
-        self._generators = [self._generators[i] for i in chosen]
+        self._noise.keep(chosen)
         self._buffers = self._buffers.first(len(chosen))
         for history in self._histories:
             history.keep(chosen)
-
-    def _next_noise(self) -> Doubles:
-        """Noise (B, V) for one step."""
-        noise = next(self._noise, None)
-        if noise is None:
-            self._noise = iter(self._fresh_noise())
-            noise = next(self._noise)
-        return noise
-
-    def _fresh_noise(self) -> Doubles:
-        """Noise (steps, B, V)."""
-        ids = self._engine.config.vocab_size
-        noise = np.empty((len(self._generators), max(1, NOISE // ids), ids))
-        for row, numbers in zip(noise, self._generators, strict=True):
-            fill_noise(row, numbers, self._temperature)
-        return noise.swapaxes(0, 1)
 
 
 def _banned_ids(config: SampleConfig, vocabulary: Vocabulary) -> list[int]:
@@ -128,25 +109,19 @@ def _banned_ids(config: SampleConfig, vocabulary: Vocabulary) -> list[int]:
     return [*vocabulary.encode("".join(banned)).tolist(), *unknown]
 
 
-def generate(
-    streams: Streams, vocabulary: Vocabulary, texts: Sequence[Text], *, scored: bool
-) -> Iterator[None]:
+def generate(streams: Streams, vocabulary: Vocabulary, texts: Sequence[Text]) -> None:
     """Draw a token for every text, step by step, until all of them have ended; those that have leave the batch."""
-    characters, end_id = vocabulary.characters, vocabulary.end_id
+    push = _pusher(vocabulary)
     running = [text for text in texts if text.reason is None]
     while running:
-        ids, log_probs = streams.step(scored=scored)
-        log_probs_of_texts = repeat(nan) if log_probs is None else log_probs.tolist()
-        for text, i, log_prob in zip(running, ids.tolist(), log_probs_of_texts, strict=False):
-            if i == end_id:
-                text.end("end", log_prob)
-            elif i == NOTHING:
-                text.end("exhausted")
-            else:
-                text.push((characters[i], log_prob))
-        yield
-        kept = [place for place, text in enumerate(running) if text.reason is None]
-        if len(kept) < len(running):
+        ids, log_probs = streams.step(scored=True)
+        assert log_probs is not None
+        ended = False
+        for text, i, log_prob in zip(running, ids.tolist(), log_probs.tolist(), strict=True):
+            push(text, i, log_prob)
+            ended = ended or text.reason is not None
+        if ended:
+            kept = [place for place, text in enumerate(running) if text.reason is None]
             running = [running[place] for place in kept]
             streams.keep(np.array(kept, np.intp))
 
@@ -155,9 +130,27 @@ def tokens_of(
     streams: Streams, vocabulary: Vocabulary, config: SampleConfig, *, scored: bool
 ) -> Iterator[Token]:
     """The tokens of a single stream as they are drawn."""
+    push = _pusher(vocabulary)
     text = Text(config)
-    for _ in generate(streams, vocabulary, [text], scored=scored):
+    while text.reason is None:
+        ids, log_probs = streams.step(scored=scored)
+        push(text, ids.item(), nan if log_probs is None else log_probs.item())
         yield from text.pop()
+
+
+def _pusher(vocabulary: Vocabulary) -> Callable[[Text, int, float], None]:
+    """What gives a text the symbol that was drawn for it: a character, or its end."""
+    characters, end_id = vocabulary.characters, vocabulary.end_id
+
+    def push(text: Text, i: int, log_prob: float) -> None:
+        if i == end_id:
+            text.end("end", log_prob)
+        elif i == NOTHING:
+            text.end("exhausted")
+        else:
+            text.push((characters[i], log_prob))
+
+    return push
 
 
 def samples_of(
@@ -165,8 +158,7 @@ def samples_of(
 ) -> list[Sample]:
     """The finished texts of a batch of streams, as the samples of these indices."""
     texts = [Text(config) for _ in indices]
-    for _ in generate(streams, vocabulary, texts, scored=True):
-        pass
+    generate(streams, vocabulary, texts)
     return [
         _sample(index, text, config.temperature, seed) for index, text in zip(indices, texts, strict=True)
     ]

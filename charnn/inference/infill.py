@@ -15,7 +15,7 @@ from charnn.data.vocab import Vocabulary
 from charnn.inference.blanks import Blanks, Fills, blanks_in, joined, masked, mirrored
 from charnn.inference.directional import DirectionalModel
 from charnn.inference.encoding import NEWLINE, encode, known_form
-from charnn.inference.sampler import checked_seed, fill_noise, generator
+from charnn.inference.sampler import checked_seed, generator, gumbel
 from charnn.inference.softmax import Doubles, probabilities_of
 from charnn.settings import checked, settings_of
 from charnn.storage.directions import directions
@@ -111,8 +111,7 @@ def load_filler(path: str | Path) -> Filler:
 
 def _chosen(log_probs: Doubles, config: FillConfig, seed: int) -> list[int]:
     """The places of the greatest; with a temperature, of a draw without repetition (Gumbel top-k: Kool et al. 2019)."""
-    noise = np.zeros(len(log_probs))
     if config.temperature:
-        fill_noise(noise, generator(seed, 0), config.temperature)
-    chosen: list[int] = np.argsort(-(log_probs + noise), kind="stable")[: config.count].tolist()
+        log_probs = log_probs + gumbel([generator(seed, 0)], log_probs.shape, config.temperature)[0]
+    chosen: list[int] = np.argsort(-log_probs, kind="stable")[: config.count].tolist()
     return chosen

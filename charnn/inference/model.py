@@ -1,8 +1,7 @@
 """The public model: load once, then sample, stream, score. Immutable, so many threads may share one."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -13,44 +12,22 @@ import numpy as np
 
 from charnn.config import DrawConfig, ModelConfig, SampleConfig, Unknown
 from charnn.data.vocab import UNKNOWN_GLYPH, Vocabulary
-from charnn.errors import InputError, ModelFileError
+from charnn.errors import ModelFileError
+from charnn.inference.batch_sampler import MAX_DOCUMENTS, BatchSampler, opening, sample_config
 from charnn.inference.cells import Array
-from charnn.inference.encoding import Encoded, border, encode, known_form, state_after
-from charnn.inference.engine import Engine, Ids, State
-from charnn.inference.generate import Sample, Streams, best_of_each, samples_of, tokens_of
-from charnn.inference.new_documents import known_documents, only_new
-from charnn.inference.sampler import checked_seed, generator
+from charnn.inference.distribution import Distribution
+from charnn.inference.encoding import Encoded, border, encode, state_after
+from charnn.inference.engine import MAX_BATCH, Engine, Ids, State
+from charnn.inference.generate import Sample, best_of_each
+from charnn.inference.sampler import checked_seed
 from charnn.inference.scorer import Scorer
 from charnn.inference.scores import Score
-from charnn.inference.softmax import Doubles, probabilities_of
-from charnn.inference.stopping import ENDLESS, Token
-from charnn.inference.thread_pool import in_order
-from charnn.inference.values import ArrayValue
+from charnn.inference.softmax import probabilities_of
+from charnn.inference.stopping import Token
 from charnn.model.kinds import kind_of
-from charnn.settings import checked, settings_of
+from charnn.settings import settings_of
 from charnn.storage.model_documents import ModelDocuments
 from charnn.storage.model_file import ModelFile, model_path, read_model
-
-MAX_OPENING = 1000  # characters, of a file from a stranger
-MAX_BATCH = 128  # samples stepped at once, by one thread
-
-
-@dataclass(frozen=True, eq=False)
-class Distribution(ArrayValue):
-    """Of the next character: `probabilities` (n,), of `characters` in the same order.
-
-    Where the vocabulary has an unknown character, it stands last, as U+FFFD. Together with `end`, the probability that
-    the document ends here, their sum is 1 within 1e-6; of a model of continuous text that is 0.
-    """
-
-    characters: str
-    probabilities: Doubles
-    end: float = 0.0
-
-    def top(self, count: int) -> list[tuple[str, float]]:
-        """The `count` likeliest characters and their probabilities, likeliest first."""
-        order = np.argsort(-self.probabilities, kind="stable")[:count]
-        return [(self.characters[i], float(self.probabilities[i])) for i in order]
 
 
 @dataclass(frozen=True)
@@ -123,7 +100,9 @@ class Model:
         `unknown` is what becomes of the prompt's unknown characters: see `score_many`.
         """
         config = self._sample_config(options, endless=False)
-        return "".join(character for character, _ in self._tokens(prompt, config, seed, unknown))
+        return "".join(
+            character for character, _ in self._tokens(prompt, config, seed, unknown, "the prompt")
+        )
 
     def stream(
         self,
@@ -136,8 +115,7 @@ class Model:
     ) -> Iterator[str]:
         """The characters that `sample` would return, as they are made. `length` −1 never ends."""
         config = self._sample_config(options)
-        tokens = self._tokens(prompt, config, seed, unknown, called=called, scored=False)
-        return (character for character, _ in tokens)
+        return (character for character, _ in self._tokens(prompt, config, seed, unknown, called))
 
     def stream_scored(
         self,
@@ -150,7 +128,7 @@ class Model:
     ) -> Iterator[Token]:
         """As `stream`, each character with its log-probability (natural log, untempered and untruncated)."""
         config = self._sample_config(options)
-        return self._tokens(prompt, config, seed, unknown, called=called, scored=True)
+        return self._tokens(prompt, config, seed, unknown, called, scored=True)
 
     def sample_many(
         self,
@@ -162,31 +140,27 @@ class Model:
         best_of: int = 1,
         new: bool = False,
         called: str = "the prompt",
+        batch_size: int | None = None,
         **options: Any,
     ) -> Iterator[Sample]:
         """`count` samples after the prompt, or after each of several, many stepped together, on all cores.
 
         They come in order; the first is what `sample` returns. Each is the likeliest per character of `best_of` that
         were drawn. `new`: of a model of documents, only those that aren't among its training documents; raises
-        CharnnError where it writes no others. An error names a prompt by its number after `called`.
+        CharnnError where it writes no others. An error names a prompt by its number after `called`. `batch_size` are
+        stepped together by one thread; it changes the speed.
         """
         config = self._sample_config(options, endless=False)
         drawing = settings_of(DrawConfig)
         count, best_of = drawing["num_samples"].require(count), drawing["best_of"].require(best_of)
         prompts, seed = self._prompts(prompt, called, unknown), checked_seed(seed)
+        sampler = self._sampler(config, seed, batch_size)
         if new:
             texts = [prompt] if isinstance(prompt, str) else prompt
-            drawn = (self._samples(None, [ids], config, seed) for ids in prompts)
-            samples = self._only_new(zip(drawn, texts, strict=True), count * best_of)
+            samples = sampler.new_samples(count * best_of, prompts, texts, self.documents)
         else:
-            samples = self._samples(count * best_of, prompts, config, seed)
+            samples = sampler.samples(count * best_of, prompts)
         return samples if best_of == 1 else best_of_each(samples, best_of)
-
-    def _only_new(self, drawn: Iterable[tuple[Iterator[Sample], str]], count: int) -> Iterator[Sample]:
-        """`count` samples after each prompt that are no training documents, numbered through."""
-        known = known_documents(self.documents)
-        new = chain.from_iterable(only_new(samples, prompt, known, count) for samples, prompt in drawn)
-        return (replace(sample, index=index) for index, sample in enumerate(new))
 
     def next(self, prompt: str = "", *, unknown: Unknown = "error") -> Distribution:
         """The distribution of the character after `prompt`."""
@@ -286,50 +260,21 @@ class Model:
         config: SampleConfig,
         seed: int | None,
         unknown: Unknown,
+        called: str,
         *,
-        called: str = "the prompt",
         scored: bool = False,
     ) -> Iterator[Token]:
         """The tokens of a single text after the prompt. Options and prompt are checked at once."""
-        prompts = self._prompts(prompt, called, unknown)
-        streams = self._streams(prompts, config, [generator(checked_seed(seed), 0)])
-        return tokens_of(streams, self.vocabulary, config, scored=scored)
+        [ids] = self._prompts(prompt, called, unknown)
+        return self._sampler(config, checked_seed(seed)).tokens(ids, scored=scored)
 
-    def _samples(
-        self, count: int | None, prompts: Sequence[Ids], config: SampleConfig, seed: int
-    ) -> Iterator[Sample]:
-        """`count` samples after each of the prompts; None: after the only one, without an end."""
-        each = sys.maxsize if count is None else count
+    def _sampler(self, config: SampleConfig, seed: int, batch_size: int | None = None) -> BatchSampler:
+        size = batch_size or (MAX_BATCH if self.documents is None else MAX_DOCUMENTS)
+        begun = opening(self.vocabulary, self.provenance)
+        return BatchSampler(self._engine, self.vocabulary, begun, config, seed, size)
 
-        def batch(indices: range) -> list[Sample]:
-            generators = [generator(seed, index) for index in indices]
-            streams = self._streams([prompts[index // each] for index in indices], config, generators)
-            return samples_of(streams, self.vocabulary, config, seed, indices)
-
-        total = each * len(prompts)
-        batches = (range(first, min(first + MAX_BATCH, total)) for first in range(0, total, MAX_BATCH))
-        return chain.from_iterable(in_order(batch, batches))
-
-    def _streams(
-        self, prompts: Sequence[Ids], config: SampleConfig, generators: Sequence[np.random.Generator]
-    ) -> Streams:
-        """Streams that begin after a prompt each."""
-        states: dict[bytes, State] = {}
-        for prompt in prompts:
-            if prompt.tobytes() not in states:
-                begun = prompt if len(prompt) else self._opening
-                states[prompt.tobytes()] = state_after(self._engine, self.vocabulary, begun)
-        start = State.join([states[prompt.tobytes()] for prompt in prompts])
-        return Streams(self._engine, start, self.vocabulary, generators, config, prompts)
-
-    @property
-    def _opening(self) -> Ids:
-        """What a sample without a prompt goes on from: nothing, but of a text without newlines how that begins."""
-        corpus = self.provenance.get("corpus")
-        opening = corpus.get("opening") if isinstance(corpus, dict) else None
-        if len(border(self.vocabulary)) or not isinstance(opening, str):
-            return self.vocabulary.encode("")
-        return encode(self.vocabulary, opening[:MAX_OPENING], "skip", "the opening").ids
+    def _sample_config(self, options: Mapping[str, Any], *, endless: bool = True) -> SampleConfig:
+        return sample_config(options, self.vocabulary, ends=not endless and self.documents is None)
 
     def _prompts(self, prompt: str | Sequence[str], called: str, unknown: Unknown) -> list[Ids]:
         """The ids of a prompt, or of several."""
@@ -339,25 +284,6 @@ class Model:
             encode(self.vocabulary, one, unknown, f"{called} {number}").ids
             for number, one in enumerate(prompt, 1)
         ]
-
-    def _sample_config(self, options: Mapping[str, Any], *, endless: bool = True) -> SampleConfig:
-        """The options as a checked configuration; None where that is the default stands for it."""
-        settings = settings_of(SampleConfig)
-        given = {
-            name: value
-            for name, value in options.items()
-            if not (value is None and name in settings and settings[name].is_optional)
-        }
-        config = SampleConfig(**checked(settings, given, "sample"))
-        may_end = (
-            self.documents is not None or config.length != ENDLESS or config.lines is not None or config.stop
-        )
-        if not may_end and not endless:
-            raise InputError(
-                "--length −1 never ends: stream a single sample, or give a length, lines or a stop string"
-            )
-        form = partial(known_form, self.vocabulary)
-        return replace(config, stop=tuple(map(form, config.stop)), ban=tuple(map(form, config.ban)))
 
     def _after(self, text: str, name: str, unknown: Unknown = "error") -> State:
         """The state after `text` as it stands in its context."""

@@ -12,7 +12,7 @@ from charnn.config import Unknown
 from charnn.data.vocab import Vocabulary
 from charnn.inference.cells import Array
 from charnn.inference.encoding import FIRST, Encoded, Place, begins_character, border, encode
-from charnn.inference.engine import Engine, Ids, State
+from charnn.inference.engine import MAX_BATCH, Engine, Ids, State
 from charnn.inference.scores import Score
 from charnn.inference.softmax import log_probs_of
 from charnn.inference.thread_pool import in_order
@@ -21,7 +21,6 @@ Read = Callable[[Ids], Array]
 """Reads on in one text: the log-probability of each of the ids that come next, (T,) → (T,)."""
 
 STRETCH = 1 << 15  # characters of a long text scored at a time
-MAX_BATCH = 128  # texts stepped at once, by one thread
 FIRST_BLOCK_TEXTS = (
     256  # read before they are ordered by length, so that first scores come soon; then ever more
 )

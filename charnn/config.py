@@ -140,6 +140,13 @@ class DisplayConfig:
         form=INTERVAL,
         on_resume="free",
     )
+    tensorboard: str | None = setting(
+        None,
+        "Write losses, rates and live samples for TensorBoard into this folder too.",
+        OUTPUT,
+        metavar="DIR",
+        on_resume="free",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ GOOD = {
     "save_every": ["10m", "500"],
     "keep": [1, 100],
     "sample_every": ["0"],
+    "tensorboard": ["runs/mine"],
 }
 BAD = {
     "errors": ["ignore", "", None],
@@ -70,6 +71,7 @@ BAD = {
     "threads": [0, -1, 4097],
     "seed": [-1, 2**63, 0.5],
     "keep": [0, -1],
+    "tensorboard": ["", None],
 }
 
 

@@ -28,6 +28,7 @@ from charnn.training.resume import Resumption, restore, resumption
 from charnn.training.run_lock import RunLock
 from charnn.training.setup import new_context, resumed_context
 from charnn.training.summary import summarise
+from charnn.training.tensorboard_log import check_tensorboard, logged
 from charnn.training.trainer import Trainer
 
 ROOM_FOR_PROVENANCE = 1 << 12  # bytes that a model file's header may grow by in training
@@ -38,6 +39,8 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
     """Prepare, train, store. Raises CharnnError: InterruptedRunError after a signal, once a checkpoint is saved."""
     kept, display = configured(RunConfig, request.options), configured(DisplayConfig, request.options)
     yield from map(Notice, option_notices(request.sources, request.options))
+    if display.tensorboard is not None:
+        check_tensorboard()
     store = CheckpointStore(run_lock.folder.resume, kept.keep)
     save, sample = Interval.parse(kept.save_every), Interval.parse(display.sample_every)
     if request.options.get("resume"):
@@ -57,7 +60,8 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
         return
     run_lock.take()
     with memory_advice(context.config.device):
-        yield from _stored(_trained(context, store, checkpoint, save, sample), run_lock.folder)
+        events = _stored(_trained(context, store, checkpoint, save, sample), run_lock.folder)
+        yield from logged(events, display.tensorboard)
 
 
 def _no_samples(request: TrainRequest, kind: KindTraits) -> Interval:

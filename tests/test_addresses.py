@@ -19,7 +19,14 @@ SECRET = "hunter2"
 class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         port = self.server.server_port
-        targets = {"/away": f"http://localhost:{port}/text?token={SECRET}", "/here": "/text"}
+        targets = {
+            "/away": f"http://me:{SECRET}@localhost:{port}/text?token={SECRET}#{SECRET}",
+            "/here": "/text",
+            "/twice": f"/away?token={SECRET}",
+            "/file": f"file:///etc/passwd?token={SECRET}",
+            "/loop": f"/loop?token={SECRET}",
+            "/long": "http://localhost/" + "x" * 10_000,
+        }
         if target := targets.get(self.path.partition("?")[0]):
             self.send_response(302)
             self.send_header("Location", target)
@@ -75,6 +82,22 @@ def test_a_redirect_is_followed_on_the_same_host_only(host: str) -> None:
     ) as error:
         read(f"http://{host}/away")
     assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("twice", r"redirects to http://localhost:\d+/text;"),
+        ("file", "redirects to file:///etc/passwd; name that address"),
+        ("loop", "redirects without end"),
+        ("long", "redirects to http://localhost/x+; name that address"),
+    ],
+)
+def test_where_a_redirect_leads_is_said_in_one_line_without_secrets(host: str, path: str, said: str) -> None:
+    with pytest.raises(CorpusError, match=said) as error:
+        read(f"http://{host}/{path}")
+    message = str(error.value)
+    assert SECRET not in message and "\n" not in message and len(message) < 500
 
 
 def test_a_user_and_a_password_are_given_to_the_server_alone(

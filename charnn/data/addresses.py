@@ -11,6 +11,7 @@ from urllib.error import HTTPError, URLError
 from charnn.errors import CorpusError
 
 TIMEOUT = 30.0  # seconds without an answer
+LONGEST_SHOWN = 200  # characters of an address that a server gives
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
@@ -28,8 +29,9 @@ def without_secrets(name: str) -> str:
 
 
 def complaint(address: str, error: Exception) -> str:
-    """What `error` says, without the secrets of `address`."""
-    message = str(error)
+    """What `error` says, on one line, without the secrets of `address`."""
+    is_wrapped = isinstance(error, URLError) and not isinstance(error, HTTPError)
+    message = " ".join(str(getattr(error, "reason", error) if is_wrapped else error).split())
     secrets = [*_CREDENTIALS.findall(address), *_QUERY.findall(address)]
     parts = [part for secret in secrets for part in (secret, *re.split(r"[:@?#&=]", secret)) if len(part) > 2]
     for part in sorted({*parts, *map(urllib.parse.unquote, parts)}, key=len, reverse=True):
@@ -56,14 +58,25 @@ def fetch(address: str) -> Any:
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect to the same host only, and none from https to http."""
+    """Follows a redirect to the same host only, on the web, and none from https to http."""
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
-        if new.hostname != old.hostname or (old.scheme, new.scheme) == ("https", "http"):
+    inf_msg = "it redirects without end; "
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        target = urllib.parse.urljoin(req.full_url, headers.get("location") or "")
+        if not _may_follow(req.full_url, target):
             fp.close()
-            raise URLError(f"it redirects to {without_secrets(newurl)}; name that address if you trust it")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+            shown = without_secrets(target)[:LONGEST_SHOWN]
+            raise URLError(f"it redirects to {shown}; name that address if you trust it")
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def _may_follow(address: str, target: str) -> bool:
+    old, new = urllib.parse.urlsplit(address), urllib.parse.urlsplit(target)
+    is_web = new.scheme in ("http", "https")
+    return is_web and new.hostname == old.hostname and (old.scheme, new.scheme) != ("https", "http")
 
 
 def open_remote(address: str) -> Any:

@@ -5,11 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from charnn.config import MAX_VALIDATION, DataConfig
-from charnn.data import tokens
 from charnn.data.cache import clear_cache
 from charnn.data.corpus import Corpus, TokenView, open_corpus
 from charnn.data.vocab import Vocabulary
@@ -145,16 +143,6 @@ def test_standard_input_serves_once() -> None:
         open_corpus(DataConfig(sources=("-",), val="-"))
 
 
-def test_pages_of_a_large_map_are_given_back_and_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tokens, "_RESIDENT_BYTES", 0)
-    corpus = open_corpus(data_of(tmp_path, "0123456789" * 10_000, val_fraction=0.0))
-    places = np.arange(0, 100_000, 7)
-    for _ in range(2):
-        assert (corpus.train.gather(places) == places % 10).all()
-
-
 def test_reading_a_corpus_imports_no_torch(tmp_path: Path) -> None:
     script = (
         "import sys; from charnn.config import DataConfig; from charnn.data.corpus import open_corpus\n"
@@ -181,15 +169,26 @@ def test_peak_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
     assert peaks[1] - peaks[0] < 10, peaks
 
 
-def test_a_cached_text_cut_short_while_it_is_mapped_is_one_line_and_no_crash(tmp_path: Path) -> None:
-    """Reading a map beyond the end of its file would kill the process with SIGBUS."""
+@pytest.mark.parametrize("documents", ["none", "lines"])
+@pytest.mark.parametrize("moment", ["before a reading", "in the middle of one"])
+def test_a_cached_text_cut_short_while_it_is_trained_on_is_one_line_and_no_crash(
+    tmp_path: Path, documents: str, moment: str
+) -> None:
+    """Reading a map beyond the end of its file would kill the process with SIGBUS, however it is checked before."""
+    data = data_of(tmp_path, "abcdefg\n" * 10_000 + "x" * 9, val_fraction=0.0, documents=documents)
     script = (
         "import os; from pathlib import Path\n"
-        "from charnn.config import DataConfig; from charnn.data.corpus import open_corpus\n"
-        "from charnn.data.cache import cache_folder; from charnn.errors import CharnnError\n"
-        f"corpus = open_corpus({data_of(tmp_path, 'abcdefgh' * 10_000, val_fraction=0.0)!r})\n"
-        "(ids,) = cache_folder().rglob('ids.bin'); os.truncate(ids, 100)\n"
-        "for read in (lambda: corpus.train.read(0, 80_000), lambda: corpus.train.gather(range(60_000))):\n"
+        "from charnn.config import DataConfig; from charnn.data import stored_array\n"
+        "from charnn.data.cache import cache_folder; from charnn.data.corpus import open_corpus\n"
+        "from charnn.errors import CharnnError\n"
+        "stored_array.SMALL = stored_array.IN_MEMORY = 0\n"
+        f"data = {data!r}\n"
+        "corpus = open_corpus(data)\n"
+        "tokens = corpus.train if hasattr(corpus.train, 'gather') else corpus.train.tokens\n"
+        "cut = lambda: [os.truncate(path, 100) for path in cache_folder().rglob('*.bin')]\n"
+        "def pread(*given, read=os.pread): cut(); return read(*given)\n"
+        + ("cut()\n" if moment == "before a reading" else "os.pread = pread\n")
+        + "for read in (lambda: tokens.read(0, 80_000), lambda: tokens.gather(range(60_000))):\n"
         "    try: read()\n"
         "    except CharnnError as error: print(error)\n"
     )

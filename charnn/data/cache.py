@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from charnn.data.cache_locks import abandoned, held_while_encoding, text_locked
 from charnn.data.document_table import DocumentTable, open_table
+from charnn.data.stored_array import StoredArray, open_array
 from charnn.errors import CharnnError, InputError
 from charnn.files import (
     TEMPORARY_PREFIX,
@@ -50,7 +51,7 @@ _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, Inpu
 class EncodedText:
     """A text in provisional ids, which follow the order of first appearance and know no vocabulary option."""
 
-    ids: NDArray[Any]  # (n,), a memory map of the smallest unsigned type
+    ids: NDArray[Any] | StoredArray  # (n,), of the smallest unsigned type
     characters: str  # by id
     counts: NDArray[np.int64]  # by id
     sha256: str  # of the text as UTF-8, separators included
@@ -284,7 +285,7 @@ def _checked(path: Path, meta: dict[str, Any], sha256: str) -> EncodedText:
     )
     if not whole:
         raise ValueError("damaged")
-    ids = np.memmap(path, dtype=kind, mode="r") if total else np.empty(0, dtype=kind)
+    ids = open_array(path, kind, total)
     table = open_table(path.parent, meta["documents"]) if "documents" in meta else None
     return EncodedText(ids, characters, counts, sha256, int(meta["replaced"]), table)
 

@@ -40,7 +40,6 @@ class DocumentView:
             ends = np.asarray(self._table.ends[start : start + CHUNK + 1], dtype=np.int64)
             chosen = self._chosen[start : start + CHUNK]
             yield ends[:-1][chosen] + 1, np.diff(ends)[chosen]
-            self._table.release()
 
     def texts(self, vocabulary: Vocabulary) -> Iterator[str]:
         """The documents, in the order of the text."""
@@ -50,7 +49,11 @@ class DocumentView:
 
     def hashes(self) -> NDArray[np.uint64]:
         """Of the documents, in the order of the text."""
-        return np.asarray(self._table.hashes[self._chosen])
+        starts = range(0, len(self._table), CHUNK)
+        parts = [
+            self._table.hashes[start : start + CHUNK][self._chosen[start : start + CHUNK]] for start in starts
+        ]
+        return np.concatenate([np.empty(0, np.uint64), *parts])
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,6 @@ def split_documents(text: EncodedText, fraction: float | None, unique: bool) -> 
     bound = np.uint64(min(int(fraction * 2.0**64), 2**64 - 1))
     for start in range(0, len(table), CHUNK):
         validates[start : start + CHUNK] = _keys(table, start) < bound
-        table.release()
     validates &= kept
     if not validates.any() or (validates == kept).all():  # as only few documents do
         validates = kept & _by_rank(table, kept, lowest=not validates.any())
@@ -93,7 +95,6 @@ def _kept(table: DocumentTable, unique: bool) -> NDArray[np.bool_]:
         kept[rows] = np.diff(table.ends[start : start + CHUNK + 1]) > 1
         if unique:
             kept[rows] &= table.firsts[rows] > 0
-        table.release()
     return kept
 
 

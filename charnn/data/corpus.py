@@ -4,7 +4,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from charnn.data.cache import EncodedText, open_encoded
 from charnn.data.collection import DEFAULT_FRACTION, DocumentView, split_documents
 from charnn.data.document_table import MARK_ID
 from charnn.data.encode import Progress, encode_text
+from charnn.data.stored_array import in_memory
 from charnn.data.tokens import TokenView
 from charnn.data.vocab import UNKNOWN_ID, Vocabulary, choose_vocabulary
 from charnn.errors import CorpusError, InputError
@@ -25,7 +25,7 @@ _MIN_DISTINCT = 2
 _MIN_DOCUMENTS = 2
 _PIECES, _PIECE_CHARS = 8, 512  # of a preview
 
-_Stretch = tuple[EncodedText, NDArray[Any]]  # and a slice of its ids
+_Stretch = tuple[EncodedText, int, int]  # its characters [start, stop)
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,7 @@ def open_cached_corpus(data: DataConfig, *, base: Vocabulary | None, sha256: str
 
 def _assembled(texts: Sequence[EncodedText], data: DataConfig, base: Base) -> Corpus:
     """The corpus that these texts are."""
+    texts = [replace(text, ids=in_memory(text.ids)) for text in texts]
     counts = _counts(texts)
     documents = _documents(texts)
     is_collection = documents.kind != "none"
@@ -258,26 +259,28 @@ def _document_view(text: EncodedText, chosen: NDArray[np.bool_], vocabulary: Voc
 
 def _token_views(texts: Sequence[EncodedText], data: DataConfig, vocabulary: Vocabulary) -> list[TokenView]:
     """The stretch that trains and, unless the fraction is 0, the one that validates."""
-    return [TokenView(ids, _table(text, vocabulary)) for text, ids in _split(texts, data)]
+    return [
+        TokenView(text.ids, _table(text, vocabulary), start, stop)
+        for text, start, stop in _split(texts, data)
+    ]
 
 
 def _split(texts: Sequence[EncodedText], data: DataConfig) -> list[_Stretch]:
     """The stretch that trains and, unless the fraction is 0, the one that validates."""
     if len(texts) == 2:
-        return [(text, text.ids) for text in texts]
-    text = texts[0]
+        return [(text, 0, len(text.ids)) for text in texts]
+    text, n = texts[0], len(texts[0].ids)
     if data.val_fraction == 0:
-        return [(text, text.ids)]
-    n = len(text.ids)
+        return [(text, 0, n)]
     if data.val_fraction is None:
         cut = max(int((1 - DEFAULT_FRACTION) * n), n - MAX_VALIDATION)
     else:
         cut = int((1 - data.val_fraction) * n)
-    return [(text, text.ids[:cut]), (text, text.ids[cut:])]
+    return [(text, 0, cut), (text, cut, n)]
 
 
 def _check_size(stretches: Sequence[_Stretch], distinct: int) -> None:
-    sizes = [len(ids) for _, ids in stretches]
+    sizes = [stop - start for _, start, stop in stretches]
     if min(sizes) < _MIN_CHARS or distinct < _MIN_DISTINCT:
         found = f"{sizes[0]:,} to train on" + (f", {sizes[1]:,} to validate on" if len(sizes) == 2 else "")
         raise CorpusError(

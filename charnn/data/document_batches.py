@@ -104,10 +104,10 @@ def document_batch(
     view: DocumentView, starts: NDArray[np.int64], lengths: NDArray[np.int64], begin: int, stop: int
 ) -> DocumentBatch:
     """Symbols [begin, stop) of rows with these first places and lengths; what lies beyond a row's length is ignored."""
-    numbers = np.arange(begin, stop)[:, None]
-    targets = _gathered(view, numbers + starts)
-    inputs = _gathered(view, numbers + starts - 1)
-    beyond = numbers >= lengths
+    numbers = np.arange(begin - 1, stop)[:, None]
+    ids = _gathered(view, numbers + starts)
+    inputs, targets = ids[:-1].copy(), ids[1:]
+    beyond = numbers[1:] >= lengths
     targets[beyond] = IGNORED
     inputs[beyond] = view.end_id
     return DocumentBatch(inputs, targets, begins=begin == 0)

@@ -1,4 +1,4 @@
-"""Where the documents of an encoded text begin and end, and their hashes: files beside its ids, made once, mapped."""
+"""Where the documents of an encoded text begin and end, and their hashes: files beside its ids, made once."""
 
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charnn.data.document_hash import DocumentHasher
-from charnn.data.tokens import release_pages
+from charnn.data.stored_array import StoredArray, open_array
 
 ENDS_FILE, HASHES_FILE, FIRSTS_FILE = "ends.bin", "hashes.bin", "firsts.bin"
 _FILES = {ENDS_FILE: "<u8", HASHES_FILE: "<u8", FIRSTS_FILE: "<u1"}
@@ -29,17 +29,14 @@ class DocumentTable:
     separator: str  # between documents that are written out
     count: int  # of documents
     duplicates: int
-    ends: NDArray[np.uint64]  # (n + 1,), places of the marks; the first stands before the first document
-    hashes: NDArray[np.uint64]  # (n,)
-    firsts: NDArray[np.uint8]  # (n,): 0 for a row that came before
+    ends: (
+        NDArray[np.uint64] | StoredArray
+    )  # (n + 1,), places of the marks; the first stands before the first document
+    hashes: NDArray[np.uint64] | StoredArray  # (n,)
+    firsts: NDArray[np.uint8] | StoredArray  # (n,): 0 for a row that came before
 
     def __len__(self) -> int:
         return len(self.hashes)
-
-    def release(self) -> None:
-        """Give back the pages of the maps: they are read again when they are needed."""
-        for array in (self.ends, self.hashes, self.firsts):
-            release_pages(array)
 
 
 class TableWriter:
@@ -110,7 +107,7 @@ def open_table(folder: Path, meta: dict[str, Any]) -> DocumentTable:
         length = rows + (name == ENDS_FILE)
         if (folder / name).stat().st_size != length * np.dtype(kind).itemsize:
             raise ValueError(f"{name} has another size")
-        arrays[name] = np.memmap(folder / name, dtype=kind, mode="r") if length else np.empty(0, dtype=kind)
+        arrays[name] = open_array(folder / name, kind, length)
     return DocumentTable(
         str(meta["kind"]),
         str(meta["separator"]),

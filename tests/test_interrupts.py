@@ -1,8 +1,10 @@
 """Signals that end the program, wherever they come, and what shells see of it."""
 
+import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pexpect
@@ -12,6 +14,7 @@ from helpers import random_model, written
 
 from charnn.config import ModelConfig
 
+SCRIPT = "import sys; from charnn.__main__ import main; sys.exit(main())"  # as pip writes it
 START = """
 import os, signal, sys
 from charnn.cli import interrupts
@@ -106,6 +109,29 @@ def test_a_signal_in_the_first_imports_leaves_no_traceback(model: Path, module: 
         child.send_signal(number)
         rest = [line for line in child.stderr if not line.startswith(("import time:", "model: ", "seed: "))]
     assert (child.returncode, rest) == (-number, [])
+
+
+@pytest.mark.parametrize("command", [CHARNN, [sys.executable, "-c", SCRIPT]], ids=["module", "script"])
+def test_a_signal_at_any_moment_of_the_start_leaves_no_traceback_of_ours(
+    model: Path, command: list[str]
+) -> None:
+    """Only Python's own start, before it comes to us, is not in our hands: it ends as any Python program does."""
+    kinds = []
+    for moment in range(30):
+        started = [*command, "sample", "-m", str(model), "-l", "-1"]
+        with subprocess.Popen(
+            started, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as child:
+            assert child.stderr is not None
+            time.sleep(moment / 100)
+            child.send_signal(signal.SIGINT)
+            said = child.stderr.read()
+        frames = re.findall(r'File "(.*?)"', said)
+        ours = [frame for frame in frames if "/site-packages/" in frame or Path(frame).parent.name == "cli"]
+        assert not ours and not any(frame.endswith("charnn/__main__.py") for frame in frames), said
+        assert child.returncode in ((-signal.SIGINT, 1) if frames else (-signal.SIGINT,)), said
+        kinds.append(bool(frames))
+    assert not all(kinds)
 
 
 def test_ctrl_c_stops_a_shells_loop(model: Path) -> None:

@@ -73,6 +73,22 @@ def test_what_is_cached_is_not_fetched_again(server: tuple[Server, str], tmp_pat
     assert server[0].asked == asked
 
 
+@pytest.mark.parametrize("query", ["", f"?token={SECRET}"])
+@pytest.mark.parametrize("named_again", [False, True])
+def test_a_run_goes_on_with_the_cached_text_where_its_server_is_gone(
+    server: tuple[Server, str], tmp_path: Path, query: str, named_again: bool
+) -> None:
+    address = f"http://{server[1]}{query}"
+    run(address, tmp_path / "run", steps=2)
+    server[0].shutdown()
+    server[0].server_close()
+    assert run(address if named_again else None, tmp_path / "run", resume=True, steps=4)[-1].step == 4
+    clear_cache()
+    with pytest.raises(CorpusError, match="can't be fetched") as error:
+        run(address if named_again else None, tmp_path / "run", resume=True, steps=6)
+    assert SECRET not in str(error.value)
+
+
 def test_an_address_is_fetched_again_only_where_this_user_began_the_run(
     server: tuple[Server, str], tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Texts as a model reads them: normal forms, unknown characters, places."""
 
+import json
 import unicodedata
 
 import pytest
@@ -155,3 +156,36 @@ def test_unknown_is_an_option_of_every_command(command, path, capsys):
         in_process(capsys, name, "-m", path, *more, "--unknown", p)[0] for p in ("skip", "replace")
     )
     assert skipped and replaced and skipped != replaced
+
+
+@pytest.mark.parametrize("characters", [COMPOSED, DECOMPOSED], ids=["NFC", "NFD"])
+def test_both_normal_forms_of_a_text_are_one_where_unknown_characters_are_skipped(
+    characters, tmp_path, capsys
+):
+    """What only its form makes unknown is no unknown character: 日 alone is left out, of either form."""
+    path = str(written(tmp_path, model_of(characters)))
+    texts = [unicodedata.normalize(form, "fac日 café") for form in ("NFC", "NFD")]
+    out, _ = in_process(capsys, "score", "-m", path, "--unknown", "skip", "--json", *texts)
+    one, other = map(json.loads, out.splitlines())
+    assert one["unknown"] == other["unknown"] == 1
+    same = ("chars", "log_prob", "bits_per_char", "scored")
+    assert [one.get(name) for name in same] == [other.get(name) for name in same]
+    drawn = [
+        in_process(
+            capsys,
+            "sample",
+            "-m",
+            path,
+            "--unknown",
+            "skip",
+            "--no-echo",
+            "--seed",
+            "1",
+            "-l",
+            "30",
+            "-p",
+            text,
+        )[0]
+        for text in (*texts, "fac café")
+    ]
+    assert drawn[0] == drawn[1] == drawn[2]

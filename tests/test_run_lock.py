@@ -1,11 +1,14 @@
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
+from cli import CHARNN, environment
 
 from charnn.config import TrainOptions
 from charnn.errors import CharnnError, InputError
 from charnn.files import folder_lock
+from charnn.storage.description import describe
 from charnn.storage.run_folder import RunFolder
 from charnn.training.run_lock import absolute_sources, choose_folder, lock_run, run_name
 
@@ -160,3 +163,18 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_the_machine(home: Path) 
         run_lock.take()
     assert str(caught.value) == "cannot write to file/run: Not a directory"
     assert caught.value.exit_code == 1
+
+
+def test_three_runs_that_start_at_once_get_three_folders(home: Path) -> None:
+    """Real processes, which all choose the default name."""
+    (home / "book.txt").write_text("to be or not to be " * 40, encoding="utf-8")
+    command = [*CHARNN, "train", "book.txt", "--steps", "2", "--hidden", "4", "-q"]
+    env = environment(XDG_CACHE_HOME=str(home / "cache"))
+    runs = [subprocess.Popen(command, cwd=home, env=env, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [child.communicate(timeout=120)[1] for child in runs]
+    assert [child.returncode for child in runs] == [0, 0, 0], said
+    folders = sorted(path.name for path in (home / "checkpoints").iterdir())
+    assert folders == ["book", "book-2", "book-3"]
+    for name in folders:
+        model = home / "checkpoints" / name / "model.safetensors"
+        assert describe(model).provenance["training"]["steps"] == 2

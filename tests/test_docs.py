@@ -21,9 +21,12 @@ from charnn.data.vocab import Vocabulary
 from charnn.inference.model import load
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.settings import settings_of
+from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.model_file import MAX_HEADER
 from charnn.storage.model_tensors import QUANTIZED_FROM
+from charnn.storage.train_state import Plan, TrainState
 from charnn.training import recipe
+from charnn.training.events import Evaluated, Finished, Planned, Resumed, Saved, Started, Stepped
 from docs import generate
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +121,23 @@ def test_the_format_has_the_bounds_that_the_loader_has() -> None:
         if one.kind is int:
             (within,) = re.findall(rf"^\| `{name}` \|[^|]*\| ([^|]*) \|", text, re.MULTILINE)
             assert within.startswith(f"{one.within.least}") and within.endswith(f"{one.within.most:,}")
+
+
+def test_the_format_names_every_key_of_a_run_s_other_files() -> None:
+    text = page("file-format.md")
+    state = text.partition("### state.json")[2].partition("\n### ")[0]
+    metrics = text.partition("### metrics.jsonl")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+)`", state))
+    for kind in (CheckpointValues, TrainState, Plan):
+        assert {field.name for field in fields(kind)} <= named
+    events = (Started, Planned, Stepped, Evaluated, Saved, Resumed, Finished)
+    rows = {
+        row[0]: set(row) for row in (re.findall(r"`(\w+)`", line) for line in metrics.splitlines()) if row
+    }
+    for event in events:
+        written = {field.name for field in fields(event)} - ({"took"} if event is Saved else set())
+        assert written <= rows[event.kind], event
+    assert rows["finish"] >= {"minutes", "steps", "epochs", "patience", "diverged"}
 
 
 def logits_of(path: Path, text: str) -> np.ndarray:

@@ -1,20 +1,20 @@
 """A 64-bit hash of a document's UTF-8 bytes: what tells duplicates, and on which side of the split one falls.
 
-It depends on the text alone: not on its place, its neighbours, the vocabulary or how the file was read. The bytes are
-read eight at a time; each word is mixed with its number, the mixed words are summed, and sum and length are mixed
-again. Against a collision that is chosen on purpose it is no defence.
+It depends on the text alone: not on its place, its neighbours, the vocabulary or how the file was read. It is the
+polynomial Σ b_i r^i of the bytes modulo 2^64 (Karp and Rabin 1987), mixed with their number: sums over all of a text give
+those of every document in it by a difference, in a few passes. Against a collision that is chosen on purpose it is no
+defence.
 """
 
-from typing import NamedTuple
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charnn.data.permutation import mix64
 
-_WORD = 8  # bytes
-_STEP = np.uint64(0xD1342543DE82EF95)  # odd: a word's number is multiplied by it
-_MASKS = np.array([(1 << (8 * size)) - 1 for size in range(1, _WORD + 1)], dtype=np.uint64)
+_BASE = 0xD1342543DE82EF95  # r, odd: it has an inverse modulo 2^64
+_INVERSE = pow(_BASE, -1, 1 << 64)
 
 Words = NDArray[np.uint64]
 
@@ -26,57 +26,46 @@ def document_hash(text: str) -> int:
     return int(found)
 
 
-class _Open(NamedTuple):
-    """The document that a piece left open: the sum over its whole words, their number, and the bytes after them."""
-
-    total: int = 0
-    words: int = 0
-    tail: bytes = b""
-
-
 class DocumentHasher:
     """Hashes a stream of bytes in which every document ends with a mark, a piece at a time."""
 
     def __init__(self) -> None:
-        self._open = _Open()
+        self._sum, self._size = 0, 0  # of the document that the last piece left open
+        self._buffer = np.zeros(1, dtype=np.uint64)  # a fresh one for each piece would cost half of the time
 
     def add(self, data: bytes, marks: NDArray[np.int64], mark_size: int) -> Words:
         """The hashes of the documents that end in this piece, at `marks`, each `mark_size` bytes."""
-        before = self._open
-        text = np.frombuffer(before.tail + data + bytes(_WORD), dtype=np.uint8)
-        size = len(before.tail) + len(data)
-        ends = np.append(marks + len(before.tail), size)
-        starts = np.append(0, ends[:-1] + mark_size)
-        lengths = ends - starts
-        lengths[-1] -= lengths[-1] % _WORD  # of the open document, its whole words
-        words = -(-lengths // _WORD)
-        sums = _sums(text, starts, lengths, words, before.words)
-        sums[:1] += np.array([before.total], dtype=np.uint64)  # an array's sum wraps without a warning
-        whole = int(starts[-1] + lengths[-1])
-        read = int(words[-1]) + (before.words if len(starts) == 1 else 0)
-        self._open = _Open(int(sums[-1]), read, text[whole:size].tobytes())
-        lengths[0] += before.words * _WORD
-        return mix64(sums[:-1] ^ mix64(lengths[:-1].astype(np.uint64)))
+        upto = self._sums(data)
+        starts = np.concatenate([[0], marks + mark_size])
+        ends = np.append(marks, len(data))
+        sums = upto[ends]
+        sums -= upto[starts]
+        sums *= _powers(_INVERSE, len(data) + mark_size + 1)[starts]
+        sizes = ends - starts
+        head = pow(_BASE, self._size, 1 << 64) * int(sums[0]) + self._sum
+        sums[0] = head % (1 << 64)
+        sizes[0] += self._size
+        self._sum, self._size = int(sums[-1]), int(sizes[-1])
+        return mix64(sums[:-1] ^ mix64(sizes[:-1].astype(np.uint64)))
+
+    def _sums(self, data: bytes) -> Words:
+        """Σ b_i r^i over the bytes before each place, (n + 1,); good until the next call."""
+        if len(self._buffer) <= len(data):
+            self._buffer = np.zeros(len(data) + 1, dtype=np.uint64)
+        upto = self._buffer[: len(data) + 1]
+        np.multiply(np.frombuffer(data, dtype=np.uint8), _powers(_BASE, len(data)), out=upto[1:])
+        np.cumsum(upto[1:], out=upto[1:])
+        return upto
 
 
-def _sums(
-    text: NDArray[np.uint8],
-    starts: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    words: NDArray[np.int64],
-    first_number: int,
-) -> Words:
-    """For each stretch of `text` the sum of its mixed words; the first stretch's begin with number `first_number`."""
-    firsts = np.cumsum(words) - words
-    within = np.arange(int(words.sum())) - np.repeat(firsts, words)  # a word's number in its stretch
-    places = np.repeat(starts, words) + within * _WORD
-    overlapping = np.ndarray(len(text) - _WORD + 1, dtype="<u8", buffer=text.data, strides=(1,))
-    values = overlapping[places].astype(np.uint64, copy=False)
-    lasts = firsts + words - 1  # the word that may be short; of an empty stretch none
-    has_words = words > 0
-    values[lasts[has_words]] &= _MASKS[(lengths[has_words] - 1) % _WORD]
-    within[: int(words[0])] += first_number
-    mixed = mix64(values + (within + 1).astype(np.uint64) * _STEP)
-    upto = np.append(np.uint64(0), np.cumsum(mixed, dtype=np.uint64))
-    sums: Words = upto[firsts + words] - upto[firsts]
-    return sums
+def _powers(base: int, count: int) -> Words:
+    """base^0, base^1, …, at least `count` of them, modulo 2^64."""
+    return _power_table(base, max(count - 1, 1).bit_length())[:count]
+
+
+@lru_cache(maxsize=8)
+def _power_table(base: int, bits: int) -> Words:
+    powers = np.ones(1, dtype=np.uint64)
+    for bit in range(bits):
+        powers = np.concatenate([powers, powers * np.uint64(pow(base, 1 << bit, 1 << 64))])
+    return powers

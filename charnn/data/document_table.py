@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from charnn.data.document_hash import DocumentHasher
 from charnn.data.stored_array import StoredArray, open_array
 
-ENDS_FILE, HASHES_FILE, FIRSTS_FILE = "ends.bin", "hashes.bin", "firsts.bin"
+ENDS_FILE, HASHES_FILE, FIRSTS_FILE = "ends.bin", "document_hashes.bin", "firsts.bin"
 _FILES = {ENDS_FILE: "<u8", HASHES_FILE: "<u8", FIRSTS_FILE: "<u1"}
 MARK_ID = 0  # provisional: the mark is the first character of a marked text
 _SORTED_AT_ONCE = 1 << 20  # hashes; more are sorted in parts, by their low bits
@@ -68,8 +68,10 @@ class TableWriter:
     def _write(self, utf8: bytes, ids: NDArray[Any]) -> None:
         if not len(ids):
             return
-        marks = np.flatnonzero(ids == MARK_ID) + self._size
-        found = self._hasher.add(utf8, _places(utf8, self._mark), len(self._mark))
+        places = np.flatnonzero(ids == MARK_ID)
+        in_bytes = places if len(utf8) == len(ids) else _places(utf8, self._mark)
+        found = self._hasher.add(utf8, in_bytes, len(self._mark))
+        marks = places + self._size
         if not self._size:
             found = found[1:]  # the first mark ends no document
         self._empty += int(np.count_nonzero(np.diff(marks, prepend=self._last) == 1)) - (not self._size)

@@ -1,9 +1,9 @@
 """A 64-bit hash of a document's UTF-8 bytes: what tells duplicates, and on which side of the split one falls.
 
 It depends on the text alone: not on its place, its neighbours, the vocabulary or how the file was read. It is the
-polynomial Σ b_i r^i of the bytes modulo 2^64 (Karp and Rabin 1987), mixed with their number: sums over all of a text give
-those of every document in it by a difference, in a few passes. Against a collision that is chosen on purpose it is no
-defence.
+polynomial Σ b_i r^i of the bytes modulo 2^64 (Karp and Rabin 1987), mixed with their number: sums over all of a text
+give those of every document in it by a difference, in a few passes. Against a collision that is chosen on purpose it
+is no defence.
 """
 
 from functools import lru_cache

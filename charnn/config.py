@@ -346,7 +346,7 @@ class TrainConfig:
         "CPU threads.",
         DEVICE,
         within=Range(1, 4096),
-        shown="torch's choice",
+        shown="PyTorch's own; with --minutes on a CPU, the faster of that and 1",
         on_resume="free",
     )
     init_from: str | None = setting(

@@ -266,7 +266,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(home: Path) -> None:
     before = written(home)
     said = plan(home, "corpus.txt", *SHORT)
     assert list(said) == [
-        *("corpus", "documents", "characters", "vocabulary", "odd bytes", "network", "batch"),
+        *("corpus", "documents", "characters", "vocabulary", "invalid UTF-8", "network", "batch"),
         *("optimiser", "regularised", "device", "memory", "budget", "time", "folder"),
     ]
     assert said["characters"] == "3,600 to train on, 400 to validate on"
@@ -309,12 +309,13 @@ def test_quiet_says_only_errors(home: Path) -> None:
         (["corpus.txt"], "characters", "7,200 to train on, 800 to validate on"),
         (["corpus.txt", "--separator", "<#>"], "characters", "7,202 to train on, 801 to validate on"),
         (["corpus.txt", "--separator", "<#>"], "vocabulary", "31 characters"),
-        (["bad.txt", "--errors", "replace"], "odd bytes", "100 replaced by U+FFFD"),
+        (["bad.txt", "--errors", "replace"], "invalid UTF-8", "100 replaced by U+FFFD"),
+        (["nul.txt"], "NULs", "1, kept"),
         (["--max-vocab", "10"], "vocabulary", "10 characters, one of them for all the others"),
         (["--val-fraction", "0.25"], "characters", "3,000 to train on, 1,000 to validate on"),
         (["--val-fraction", "0"], "characters", "4,000 to train on, 0 to validate on"),
         (["--val", "val.txt"], "characters", "4,000 to train on, 500 to validate on"),
-        (["--seed", "7"], "device", "cpu, fp32, 1 threads, seed 7"),
+        (["--seed", "7"], "device", "cpu, fp32, 1 thread, seed 7"),
         (["--threads", "2"], "device", "cpu, fp32, 2 threads, seed 0"),
         (["--cell", "gru", "--layers", "2"], "network", "GRU 2×8, one-hot input, "),
         (["--cell", "rnn", "--nonlinearity", "relu"], "network", "RNN (relu) 1×8, "),
@@ -324,11 +325,18 @@ def test_quiet_says_only_errors(home: Path) -> None:
         (["--weight-decay", "0.25"], "optimiser", "weight decay 0.25"),
         (["--dropout", "0.25"], "regularised", "dropout 0.25"),
         (["--epochs", "2.5", "--minutes", "3"], "budget", "3 minutes or 12 steps or 2.5 epochs"),
+        (
+            ["--epochs", "1", "--patience", "1"],
+            "budget",
+            "12 steps or 1 epoch, or 1 evaluation without a better loss",
+        ),
+        (["--steps", "1234567"], "budget", "1,234,567 steps"),
     ],
 )
 def test_an_option_does_what_it_says(home: Path, options: list[str], row: str, value: str) -> None:
     processes.write_corpus(home, "val.txt", 500)
     (home / "bad.txt").write_bytes(b"abc\xff" * 100)
+    (home / "nul.txt").write_bytes(b"a text " * 2000 + b"\0")
     assert value in plan(home, "corpus.txt", *SHORT, *options)[row]
 
 

@@ -134,7 +134,7 @@ def test_a_bidirectional_models_command_fills(capsys: pytest.CaptureFixture[str]
 def test_the_command_to_paste_is_quoted_for_the_shell() -> None:
     command = KINDS["language_model"].example_command("my runs/a")
     assert ending(Finished(1, 1.0, None, "steps"), command) == [
-        "no validation; the last model is kept  (1 steps, 0:01)",
+        "no validation; the last model is kept  (1 step, 0:01)",
         "charnn sample --model 'my runs/a' --temp 0.8",
     ]
 

@@ -77,7 +77,7 @@ def ending(event: Finished, command: str) -> list[str]:
     best = event.best_val_nats_per_char
     loss = "no validation; the last model is kept" if best is None else f"best validation {_loss(best)}"
     return [
-        f"{loss}  ({event.step:,} steps, {_clock(event.seconds)})",
+        f"{loss}  ({event.step:,} step{'s' * (event.step != 1)}, {_clock(event.seconds)})",
         command,
     ]
 

@@ -15,33 +15,55 @@ _WORD = re.compile(r"\s*\S+")
 _MAX_EXPONENT = 709.0  # e to the power of this is still finite
 
 
-class Measured(Protocol):
-    """What a score and a sum of scores have in common; `log_prob` is a natural logarithm."""
+class Counts(Protocol):
+    """What was scored; `log_prob` is a natural logarithm. An end of a document counts as one more of each unit."""
 
     @property
     def chars(self) -> int: ...
     @property
-    def ends(self) -> int: ...
-    @property
-    def unknown(self) -> int: ...
-    @property
-    def log_prob(self) -> float: ...
-    @property
-    def bits_per_char(self) -> float | None: ...
-    @property
-    def perplexity(self) -> float | None: ...
-    @property
-    def bits_per_byte(self) -> float | None: ...
-    @property
-    def perplexity_per_word(self) -> float | None: ...
-    @property
     def byte_count(self) -> int: ...
     @property
     def word_count(self) -> int: ...
+    @property
+    def ends(self) -> int: ...
+    @property
+    def log_prob(self) -> float: ...
+
+
+class Averages:
+    """What follows from counts; None for an average over none."""
+
+    @property
+    def bits_per_char(self: Counts) -> float | None:
+        """None where there was no character."""
+        return _bits_per(self.chars, self)
+
+    @property
+    def bits_per_byte(self: Counts) -> float | None:
+        """Of the text as UTF-8; None where there was no character."""
+        return _bits_per(self.byte_count, self)
+
+    @property
+    def perplexity(self: Counts) -> float | None:
+        """Per character; None where there was none."""
+        return _perplexity(self.chars, self)
+
+    @property
+    def perplexity_per_word(self: Counts) -> float | None:
+        """With all characters, white space too; None where there was no word."""
+        return _perplexity(self.word_count, self)
+
+
+def _bits_per(count: int, counts: Counts) -> float | None:
+    return -counts.log_prob / math.log(2) / (count + counts.ends) if count else None
+
+
+def _perplexity(count: int, counts: Counts) -> float | None:
+    return math.exp(min(-counts.log_prob / (count + counts.ends), _MAX_EXPONENT)) if count else None
 
 
 @dataclass(frozen=True, eq=False)
-class Score(ArrayValue):
+class Score(ArrayValue, Averages):
     """How likely a text is, in its context.
 
     `scored` is the text without the characters that were skipped as unknown; `unknown` counts those skipped
@@ -70,16 +92,6 @@ class Score(ArrayValue):
         return int(self.end_log_prob is not None)
 
     @property
-    def bits_per_char(self) -> float | None:
-        """None for an empty text."""
-        return _bits_per(self.chars, self)
-
-    @property
-    def perplexity(self) -> float | None:
-        """Per character; None for an empty text."""
-        return _perplexity(self.chars, self)
-
-    @property
     def byte_count(self) -> int:
         """Of what was scored, as UTF-8."""
         return len(self.scored.encode("utf-8", "surrogatepass"))
@@ -88,16 +100,6 @@ class Score(ArrayValue):
     def word_count(self) -> int:
         """Of what was scored; words are what white space separates."""
         return len(self.scored.split())
-
-    @property
-    def bits_per_byte(self) -> float | None:
-        """Of what was scored, as UTF-8; None for an empty text."""
-        return _bits_per(self.byte_count, self)
-
-    @property
-    def perplexity_per_word(self) -> float | None:
-        """With all characters, white space too; None for a text without words."""
-        return _perplexity(self.word_count, self)
 
     def words(self) -> list[tuple[str, float]]:
         """Each word of what was scored with its surprisal in bits, that of the white space before it included.
@@ -121,7 +123,7 @@ class Score(ArrayValue):
 
 
 @dataclass(frozen=True)
-class Total:
+class Total(Averages):
     """The sum of scores."""
 
     chars: int = 0
@@ -132,7 +134,7 @@ class Total:
     word_count: int = 0
     ends_in_word: bool = False
 
-    def plus(self, other: Measured) -> "Total":
+    def plus(self, other: "Measured") -> "Total":
         """The sum with the score of another text."""
         return Total(
             self.chars + other.chars,
@@ -153,34 +155,9 @@ class Total:
         return replace(total, word_count=total.word_count - cut, ends_in_word=ends_in_word)
 
     @property
-    def bits_per_char(self) -> float | None:
-        """None where there was no character."""
-        return _bits_per(self.chars, self)
-
-    @property
-    def perplexity(self) -> float | None:
-        """Per character; None where there was none."""
-        return _perplexity(self.chars, self)
-
-    @property
-    def bits_per_byte(self) -> float | None:
-        """None where there was no character."""
-        return _bits_per(self.byte_count, self)
-
-    @property
-    def perplexity_per_word(self) -> float | None:
-        """None where there was no word."""
-        return _perplexity(self.word_count, self)
-
-    @property
     def coded_bytes(self) -> int:
         """What an ideal coder would need."""
         return math.ceil(-self.log_prob / math.log(2) / 8)
 
 
-def _bits_per(count: int, measure: Measured) -> float | None:
-    return -measure.log_prob / math.log(2) / (count + measure.ends) if count else None
-
-
-def _perplexity(count: int, measure: Measured) -> float | None:
-    return math.exp(min(-measure.log_prob / (count + measure.ends), _MAX_EXPONENT)) if count else None
+Measured = Score | Total

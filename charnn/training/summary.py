@@ -32,7 +32,8 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
         ("documents", _documents(corpus)),
         ("characters", f"{len(corpus.train):,} to train on, {val:,} to validate on{_with_ends(corpus)}"),
         ("vocabulary", f"{len(corpus.vocabulary):,} characters{_unknown(corpus)}"),
-        ("odd bytes", _odd_bytes(corpus)),
+        ("invalid UTF-8", f"{corpus.replaced:,} replaced by U+FFFD" if corpus.replaced else "none"),
+        *([("NULs", f"{corpus.nuls:,}, kept")] if corpus.nuls else []),
         *(
             [("line ends", f"{corpus.newlines:,} made LF; --newlines keep keeps them")]
             if corpus.newlines
@@ -45,7 +46,10 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
             f"AdamW, learning rate {optim.lr:g}, clip {optim.clip:g}, weight decay {optim.weight_decay:g}",
         ),
         ("regularised", _regularisation(model)),
-        ("device", f"{config.device}, {config.precision}, {config.threads} threads, seed {config.seed}"),
+        (
+            "device",
+            f"{config.device}, {config.precision}, {_counted(config.threads or 1, 'thread')}, seed {config.seed}",
+        ),
         ("memory", f"about {_memory(config, val) / 1e6:,.0f} MB"),
         ("budget", describe_budget(config.budget)),
         ("time", _expected_time(config, len(corpus.train))),
@@ -83,22 +87,21 @@ def _files(corpus: Corpus) -> str:
     return f"{corpus.files:,} read" + (f"; left out: {corpus.left_out}" if corpus.left_out else "")
 
 
-def _odd_bytes(corpus: Corpus) -> str:
-    found = {"replaced by U+FFFD": corpus.replaced, "NULs, kept": corpus.nuls}
-    return ", ".join(f"{count:,} {what}" for what, count in found.items() if count) or "none"
-
-
 def describe_budget(budget: Budget) -> str:
-    given = {"minutes": budget.minutes, "steps": budget.steps, "epochs": budget.epochs}
-    early = f", or {budget.patience} evaluations without a better loss" if budget.patience else ""
-    return " or ".join(f"{value:g} {name}" for name, value in given.items() if value is not None) + early
+    given = {"minute": budget.minutes, "step": budget.steps, "epoch": budget.epochs}
+    early = f", or {_counted(budget.patience, 'evaluation')} without a better loss" if budget.patience else ""
+    return " or ".join(_counted(value, unit) for unit, value in given.items() if value is not None) + early
+
+
+def _counted(number: float, unit: str) -> str:
+    return f"{number:,.10g} {unit}{'s' * (number != 1)}"
 
 
 def _expected_time(config: TrainConfig, train_chars: int) -> str:
     """What minutes promise, or a rough guess from the machine's measured rate."""
     budget, optim = config.budget, config.optim
     if budget.minutes is not None:
-        return f"{budget.minutes:g} minutes, the last evaluation and save included"
+        return f"{_counted(budget.minutes, 'minute')}, the last evaluation and save included"
     epochs = inf if budget.epochs is None else budget.epochs * train_chars
     steps = inf if budget.steps is None else budget.steps * optim.batch_size * optim.seq_length
     rate = KERNEL_SHARE * machine_gflops(torch.device(config.device))

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from charnn.errors import CharnnError
+from charnn.files import TEMPORARY_PREFIX
 from charnn.storage.run_folder import MetricsLog, RunFolder
 
 from . import processes
@@ -91,7 +92,7 @@ def faults(folder: Path, command: Command, every: int = 1, errors: tuple[str, ..
         _prepare(template, work)
         ended, log = _run(folder, work, command.arguments, fault)
         struck = [_path(fault.call, line) for line in log.splitlines() if "(INJECTED)" in line]
-        if work / fault.path not in struck:
+        if _alike(work / fault.path) not in map(_alike, struck):
             result.missed += 1
             continue
         result.tried += 1
@@ -151,6 +152,11 @@ def _path(call: str, line: str) -> Path:
         return Path(match[1]) if match else Path()
     match = re.search(r'\((?:(?:AT_FDCWD|\d+)<([^>]*)>, )?"([^"]*)"', line)
     return Path(match[1] or "", match[2]) if match else Path()
+
+
+def _alike(path: Path) -> str:
+    """A path whose temporary names, which end at random, are those of any run."""
+    return re.sub(rf"{re.escape(TEMPORARY_PREFIX)}[^/]*", TEMPORARY_PREFIX, str(path))
 
 
 def _complaints(

@@ -354,6 +354,19 @@ def test_a_run_none_of_whose_checkpoints_can_be_read_is_refused_and_stays(tmp_pa
     assert content_of(tmp_path / "run") == before
 
 
+@pytest.mark.parametrize("what", ["folder", "checkpoints"])
+def test_a_run_whose_checkpoints_are_gone_is_refused_and_its_model_stays(what, tmp_path):
+    out = tmp_path / "run"
+    run(write_corpus(tmp_path), out, steps=6)
+    model = (out / "model.safetensors").read_bytes()
+    for path in [out / "resume"] if what == "folder" else (out / "resume").iterdir():
+        shutil.rmtree(path)
+    with pytest.raises(ModelFileError, match="its checkpoints are gone .* --overwrite"):
+        run(None, out, resume=True, steps=9)
+    assert (out / "model.safetensors").read_bytes() == model
+    assert metrics(out)[-1]["event"] == "finish"
+
+
 def test_a_damaged_checkpoint_is_kept_aside_until_the_run_ends(tmp_path):
     run(write_corpus(tmp_path), tmp_path / "run", steps=6, save_every="3")
     (newest(tmp_path / "run/resume") / "tensors.safetensors").write_bytes(b"torn")

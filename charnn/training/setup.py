@@ -9,13 +9,13 @@ from charnn.config import DataConfig, Precision, TrainConfig, TrainOptions
 from charnn.data.batches import fit
 from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus, open_corpus
-from charnn.errors import InputError
+from charnn.errors import InputError, ModelFileError
 from charnn.model.kinds import kind_for
 from charnn.model.shapes import inconsistency
 from charnn.settings import configured
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import Checkpoint
-from charnn.storage.run_folder import RunFolder, started_config
+from charnn.storage.run_folder import MetricsLog, RunFolder, started_config
 from charnn.training import device as devices
 from charnn.training.context import RunContext, TrainRequest, versions
 from charnn.training.corpus_names import require_fetchable, without_secrets_in
@@ -74,6 +74,11 @@ def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkp
 
 
 def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
+    if MetricsLog(folder.metrics).first("save"):
+        raise ModelFileError(
+            f"{folder.path} was saved, but its checkpoints are gone from {folder.resume}: put them back to go on; "
+            "the model stays as it is, and --overwrite begins a new run in its place"
+        )
     with refused_start(folder.path):
         stored = started_config(folder)
         stored = replace(stored, threads=devices.sane_threads(stored.threads))

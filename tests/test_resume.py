@@ -361,7 +361,7 @@ def test_a_run_whose_checkpoints_are_gone_is_refused_and_its_model_stays(what, t
     model = (out / "model.safetensors").read_bytes()
     for path in [out / "resume"] if what == "folder" else (out / "resume").iterdir():
         shutil.rmtree(path)
-    with pytest.raises(ModelFileError, match="its checkpoints are gone .* --overwrite"):
+    with pytest.raises(ModelFileError, match=r"its checkpoints are gone .* --overwrite"):
         run(None, out, resume=True, steps=9)
     assert (out / "model.safetensors").read_bytes() == model
     assert metrics(out)[-1]["event"] == "finish"

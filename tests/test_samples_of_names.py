@@ -17,7 +17,7 @@ def samples(tmp_path_factory) -> list[str]:
     if not NAMES.is_file():
         pytest.skip(f"{NAMES} is not here")
     out = tmp_path_factory.mktemp("names") / "run"
-    charnn.train(str(NAMES), out=out, steps=1500, hidden=96, seed=1)
+    charnn.train(str(NAMES), out=out, steps=800, hidden=96, seed=1)
     return [sample.text for sample in charnn.load(out).sample_many(SAMPLES, seed=1)]
 
 

@@ -81,6 +81,8 @@ class Request:
             )
             for config in self.configs
         ]
+        if len(groups) == 1:
+            return groups[0]
         return (replace(one, index=index) for index, one in enumerate(chain.from_iterable(groups)))
 
     def streams(self, *, scored: bool) -> list[Iterator["Token"]]:

@@ -42,9 +42,12 @@ def short_line(text: str, longest: int = LONGEST_LINE) -> str:
     return line[: longest - len(end)] + end
 
 
+_encode = json.JSONEncoder(allow_nan=False).encode  # json.dumps would make an encoder for every line
+
+
 def json_line(value: dict[str, Any]) -> str:
     """One line of JSON in printable ASCII, safe on any terminal and in any locale."""
-    return json.dumps(value, allow_nan=False).replace("\x7f", "\\u007f")
+    return _encode(value).replace("\x7f", "\\u007f")
 
 
 def note(message: str) -> None:

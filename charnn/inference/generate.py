@@ -17,31 +17,40 @@ from charnn.inference.filters import HistoryFilter, filtered, filters_of
 from charnn.inference.sampler import Noise, draw
 from charnn.inference.softmax import Doubles, log_probs_of
 from charnn.inference.stopping import Reason, Text, Token
-from charnn.inference.values import ArrayValue
 
 NOTHING = -1
 
 
-@dataclass(frozen=True, eq=False)
-class Sample(ArrayValue):
-    """One sample. `text` is what was generated, without the prompt; `chars` its length.
+@dataclass(frozen=True)
+class Sample:
+    """One sample. `text` is what was generated, without the prompt; `reason` is why it ended.
 
-    `log_prob` is the natural log of the text's probability after the prompt, untempered and untruncated: what
-    scoring it with the prompt as context gives; `surprisal_bits` (chars,) its parts, −log₂ p each. `reason` is why it
-    ended; where that was a document's end, `end_log_prob` is part of `log_prob`. So many draws were `passed_over`
-    before it because they aren't new.
+    `log_probs` are those of its characters, natural logs, untempered and untruncated; where the end of a document was
+    drawn, `end_log_prob` is that. So many draws were `passed_over` before it because they aren't new.
     """
 
     index: int
     text: str
-    log_prob: float
-    chars: int
     temperature: float
     seed: int
     reason: Reason
-    surprisal_bits: Array = field(repr=False)
+    log_probs: tuple[float, ...] = field(repr=False)
     end_log_prob: float | None = None
     passed_over: int = 0
+
+    @property
+    def chars(self) -> int:
+        return len(self.text)
+
+    @property
+    def log_prob(self) -> float:
+        """The log-probability of the text, and of its end, after the prompt: what its score is."""
+        return fsum(self.log_probs if self.end_log_prob is None else (*self.log_probs, self.end_log_prob))
+
+    @property
+    def surprisal_bits(self) -> Array:
+        """−log₂ p of each character, (chars,), float32."""
+        return (np.array(self.log_probs) / -log(2)).astype(np.float32)
 
     @property
     def stopped(self) -> bool:
@@ -165,13 +174,10 @@ def samples_of(
 
 
 def _sample(index: int, drawn: Text, temperature: float, seed: int) -> Sample:
-    tokens, end = drawn.pop(), drawn.end_log_prob
+    tokens = drawn.pop()
     assert drawn.reason is not None
     characters, log_probs = zip(*tokens, strict=True) if tokens else ((), ())
-    text = "".join(characters)
-    surprisal_bits = (np.array(log_probs) / -log(2)).astype(np.float32)
-    log_prob = fsum(log_probs if end is None else (*log_probs, end))
-    return Sample(index, text, log_prob, len(text), temperature, seed, drawn.reason, surprisal_bits, end)
+    return Sample(index, "".join(characters), temperature, seed, drawn.reason, log_probs, drawn.end_log_prob)
 
 
 def best_of_each(samples: Iterator[Sample], size: int) -> Iterator[Sample]:

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
 from charnn.errors import ModelFileError
+from charnn.inference.directional import directions
 from charnn.inference.engine import Engine
 from charnn.inference.model import load
 from charnn.model.bidirectional import BidirectionalNetwork
@@ -19,7 +20,6 @@ from charnn.model.kinds import dense_parameters, parameter_count, weight_shapes
 from charnn.model.network import Network
 from charnn.model.state import State
 from charnn.storage import model_file, model_tensors
-from charnn.storage.directions import directions
 from charnn.storage.model_file import ModelFile, read_model
 from charnn.training.objective import BidirectionalObjective
 

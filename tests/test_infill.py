@@ -16,9 +16,9 @@ from charnn.config import FillConfig, ModelConfig
 from charnn.errors import InputError, ModelFileError, UnknownCharacterError
 from charnn.inference import beam
 from charnn.inference.blanks import Gap, blanks_in, joined
+from charnn.inference.directional import directions
 from charnn.inference.infill import Filler
 from charnn.model.kinds import BACKWARD, FORWARD
-from charnn.storage.directions import directions
 
 LETTERS = "\n abcd"
 CONFIG = ModelConfig(vocab_size=len(LETTERS), hidden=8)

@@ -3,7 +3,7 @@
 import pytest
 
 from charnn.errors import InputError
-from charnn.training.interval import Interval
+from charnn.training.decisions import Interval
 from charnn.training.options import checked_options
 
 

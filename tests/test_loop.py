@@ -16,9 +16,8 @@ from charnn.errors import DivergedError, InterruptedRunError
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.train_state import TrainState
-from charnn.training.decisions import Decisions, Share, unshared
+from charnn.training.decisions import Decisions, Interval, Share, unshared
 from charnn.training.events import Evaluated, Event, Finished, Planned, Resumed, Sampled, Saved, Stepped
-from charnn.training.interval import Interval
 from charnn.training.loop import Loop
 from charnn.training.planner import Clock, Planner
 

@@ -5,7 +5,7 @@ from training_helpers import TINY, write_corpus
 
 import charnn
 from charnn.training.events import Notice
-from charnn.training.option_notices import option_notices
+from charnn.training.options import option_notices
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from training_helpers import metrics, run, write_corpus
 from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
+from charnn.inference.directional import directions
 from charnn.inference.model import Model, load
 from charnn.model.kinds import weight_shapes
 from charnn.model.network import Network
-from charnn.storage.directions import directions
 from charnn.storage.model_file import ModelFile, read_model
 from charnn.training.warm_start import adapted_weights, with_architecture
 

@@ -8,11 +8,10 @@ from charnn.config import Errors, Newlines
 from charnn.data.detect import detect_kind
 from charnn.data.documents import FILE_END, marked, marked_records, separator_of
 from charnn.data.encodings import UTF8
-from charnn.data.newlines import unified
 from charnn.data.records import RECORD_SUFFIXES, read_parquet, read_records, record_suffix
 from charnn.data.sources import Source
 from charnn.data.streams import Document, Tally, documents
-from charnn.data.utf8 import decoded
+from charnn.data.utf8 import decoded, unified
 from charnn.errors import CorpusError, InputError
 
 _SAMPLE = 1 << 18  # characters, from which the kind of documents is told

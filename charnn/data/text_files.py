@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from charnn.config import Errors, Newlines
 from charnn.data.encodings import UTF8
-from charnn.data.newlines import unified
 from charnn.data.sources import Source
 from charnn.data.streams import Tally, documents
-from charnn.data.utf8 import decoded
+from charnn.data.utf8 import decoded, unified
 
 STDIN = "-"
 CHUNK = 1 << 18  # bytes

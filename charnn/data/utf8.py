@@ -1,9 +1,10 @@
-"""Bytes, however they are cut into chunks → text; UTF-8 unless another encoding is named."""
+"""Bytes, however they are cut into chunks → text; UTF-8 unless another encoding is named, line ends as LF if wanted."""
 
 import codecs
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import IncrementalNewlineDecoder
 
 from charnn.config import Errors
 from charnn.data.encodings import STRAY_SHARE, UTF8, advice, canonical, wide_encoding
@@ -115,3 +116,14 @@ def _decoded(decoder: Decoder, chunks: Iterable[bytes], tally: Tally) -> Iterato
     yield decoder.decode(b"", final=True)
     tally.replaced += decoder.replaced
     tally.nuls += decoder.nuls
+
+
+def unified(pieces: Iterable[str], tally: Tally) -> Iterator[str]:
+    """The text of `pieces` with LF at the end of each line, however it is cut; counts the others."""
+    decoder = IncrementalNewlineDecoder(None, translate=True)
+    for piece in pieces:
+        tally.newlines += piece.count("\r")
+        if text := decoder.decode(piece):
+            yield text
+    if text := decoder.decode("", final=True):
+        yield text

@@ -1,6 +1,7 @@
 """A network that reads in one direction, and what it makes of the gaps of a text."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -14,6 +15,7 @@ from charnn.inference.engine import Engine, Ids
 from charnn.inference.scorer import score_rows
 from charnn.inference.softmax import Doubles
 from charnn.inference.values import ArrayValue
+from charnn.model.kinds import BACKWARD, FORWARD, kind_of
 from charnn.storage.model_file import ModelFile
 
 
@@ -77,3 +79,22 @@ class InfillQuery:
 
     def _decoded(self, ids: Ids) -> str:
         return self._way.vocabulary.decode(ids[ids >= 0])
+
+
+def directions(model: ModelFile) -> tuple[ModelFile, ...]:
+    """The forward and, of a bidirectional model, the backward one, which is a model of reversed text.
+
+    They share vocabulary and provenance with it; a bidirectional model's output layer over both is in neither.
+    """
+    if kind_of(model.config).directions == 1:
+        return (model,)
+    return _one_of(model, FORWARD), _one_of(model, BACKWARD)
+
+
+def _one_of(model: ModelFile, direction: str) -> ModelFile:
+    weights = {
+        name.removeprefix(direction): weight
+        for name, weight in model.weights.items()
+        if name.startswith(direction)
+    }
+    return replace(model, config=replace(model.config, kind="language_model"), weights=weights)

@@ -13,12 +13,11 @@ import numpy as np
 from charnn.config import FillConfig, ModelConfig, Unknown
 from charnn.data.vocab import Vocabulary
 from charnn.inference.blanks import Blanks, Fills, blanks_in, joined, masked, mirrored
-from charnn.inference.directional import DirectionalModel
+from charnn.inference.directional import DirectionalModel, directions
 from charnn.inference.encoding import NEWLINE, encode, known_form
 from charnn.inference.sampler import checked_seed, generator, gumbel
 from charnn.inference.softmax import Doubles, probabilities_of
 from charnn.settings import checked, settings_of
-from charnn.storage.directions import directions
 from charnn.storage.model_file import ModelFile, model_path, read_model
 
 

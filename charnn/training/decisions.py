@@ -6,11 +6,10 @@ the number of steps alone, as when to evaluate, is decided by the loop.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from charnn.storage.train_state import Plan, TrainState
-from charnn.training.interval import Interval
 from charnn.training.planner import Planner
 from charnn.training.schedule import progress
 from charnn.training.trainer import Trainer
@@ -18,6 +17,35 @@ from charnn.training.trainer import Trainer
 MAX_SAVE_SHARE = 0.02  # of the run, by default
 
 T = TypeVar("T")
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass
+class Interval:
+    """Every `steps` steps or every `seconds` seconds, from where it was restarted; never when both are None."""
+
+    steps: int | None = None
+    seconds: float | None = None
+    _last_step: int = field(default=0, init=False)
+    _last_seconds: float = field(default=0.0, init=False)
+
+    @staticmethod
+    def parse(text: str) -> "Interval":
+        """`10m`, `30s`, `2h`, `500` (steps), `0` (never): what has the form of `charnn.config.INTERVAL`."""
+        text = text.strip()
+        if text[-1] in _UNITS:
+            return Interval(seconds=float(text[:-1]) * _UNITS[text[-1]] or None)
+        return Interval(steps=int(text) or None)
+
+    def is_due(self, step: int, seconds: float) -> bool:
+        """At `step`, and `seconds` on any clock that runs on."""
+        if self.steps is not None:
+            return step - self._last_step >= self.steps
+        return self.seconds is not None and seconds - self._last_seconds >= self.seconds
+
+    def restart(self, step: int, seconds: float) -> None:
+        self._last_step, self._last_seconds = step, seconds
 
 
 class Share(Protocol):

@@ -1,25 +1,39 @@
-"""Validation: every character of the validation part, state carried along at most eight streams."""
+"""Validation: every character of a text, state carried along at most eight streams; every document of a collection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from charnn.config import VALIDATION_STREAMS
+from charnn.data.collection import DocumentView
+from charnn.data.document_batches import document_batch
 from charnn.data.tokens import TokenView
 from charnn.model.state import State
 from charnn.training.objective import Objective
 
 SEQ_LENGTH = 256
-LOGIT_BYTES = (
-    64 << 20
-)  # of a validation batch, at most: those of a vocabulary beyond 8,192 take shorter batches
+LOGIT_BYTES = 64 << 20  # of a batch, at most: a vocabulary beyond 8,192 takes shorter ones
+DOCUMENT_SYMBOLS, MOST_DOCUMENTS = 1 << 14, 512  # of a batch of documents, about
 
 
 def validation_length(vocab_size: int) -> int:
     """The most characters of each stream that are read at a time, so that validation takes no more than training."""
     return max(1, min(SEQ_LENGTH, LOGIT_BYTES // (4 * VALIDATION_STREAMS * vocab_size)))
+
+
+@contextmanager
+def _eval_mode(network: Any) -> Iterator[None]:
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
 
 
 @torch.no_grad()
@@ -36,12 +50,8 @@ def evaluate(
     continues the last stream. They are read `seq_length` characters at a time, and on beyond them as far as the
     objective looks ahead and all streams have text.
     """
-    was_training = network.training
-    network.eval()
-    try:
+    with _eval_mode(network):
         return _mean_nats(network, part, objective, stop, seq_length)
-    finally:
-        network.train(was_training)
 
 
 def _mean_nats(
@@ -78,3 +88,44 @@ def _summed_nats(
     """text (1 + T + `ahead`, N) → summed −log p of the T after the first, and the state before the last of them."""
     nats, state = objective.nats(network, text.to(state.recent.device), ahead, state)
     return float(nats.double().sum()) if nats.device.type != "mps" else float(nats.sum()), state
+
+
+@torch.no_grad()
+def evaluate_documents(
+    network: Any, view: DocumentView, objective: Objective[Any], stop: Callable[[], bool]
+) -> float | None:
+    """Mean −log p of every symbol of the documents, in nats; None when `stop` became true.
+
+    Documents of like length are read side by side, state carried: exactly, however long they are.
+    """
+    with _eval_mode(network):
+        return _mean_nats_of_documents(network, view, objective, stop)
+
+
+def _mean_nats_of_documents(
+    network: Any, view: DocumentView, objective: Objective[Any], stop: Callable[[], bool]
+) -> float | None:
+    total = 0.0
+    for starts, lengths in _groups(view):
+        state, longest = network.initial_state(len(starts)), int(lengths.max())
+        for begin in range(0, longest, SEQ_LENGTH):
+            if stop():
+                return None
+            batch = document_batch(view, starts, lengths, begin, min(begin + SEQ_LENGTH, longest))
+            device = network.output.weight.device
+            inputs, targets = (torch.from_numpy(ids).to(device) for ids in (batch.inputs, batch.targets))
+            nats, state = objective.summed_nats(network, inputs, targets, state)
+            total += float(nats)
+    return total / len(view)
+
+
+def _groups(view: DocumentView) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """First places and lengths of documents, similar lengths together."""
+    starts, lengths = (np.concatenate(parts) for parts in zip(*view.spans(), strict=True))
+    order = np.argsort(lengths, kind="stable")
+    starts, lengths = starts[order], lengths[order]
+    first = 0
+    while first < len(starts):
+        rows = min(MOST_DOCUMENTS, max(1, DOCUMENT_SYMBOLS // int(lengths[first])))
+        yield starts[first : first + rows], lengths[first : first + rows]
+        first += rows

@@ -1,7 +1,7 @@
 """The corpus of a resumed run, wherever it lies now: the hash that the run began with decides, not the name.
 
 Tried in order: what is named now, or else what was named then; the same below the folders that the run lies in now,
-for a project that was moved as a whole; the cached copy.
+for a project that was moved as a whole; the cached copy. What a stranger's run names is fetched from nowhere.
 """
 
 import os
@@ -11,10 +11,14 @@ from glob import glob
 from pathlib import Path
 
 from charnn.config import DataConfig
+from charnn.data.addresses import scheme_of, without_secrets
+from charnn.data.cache import open_encoded
 from charnn.data.corpus import Corpus, open_cached_corpus, open_corpus
 from charnn.data.encode import Progress
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, CorpusError
+from charnn.storage.begun_here import is_begun_here
+from charnn.training.context import TrainRequest
 
 _FOLDERS_ABOVE = 3  # of the run's: checkpoints/, the project, and what that lies in
 
@@ -76,3 +80,32 @@ def _found(folder: Path, source: str) -> str:
 
 def _is_there(source: str) -> bool:
     return os.path.exists(source) or bool(glob(source))  # noqa: PTH110, PTH207  a pattern, or no name at all
+
+
+def without_secrets_in(data: DataConfig) -> DataConfig:
+    """The same, addresses as they may be written to files."""
+    val = data.val if data.val is None else without_secrets(data.val)
+    return replace(data, sources=tuple(map(without_secrets, data.sources)), val=val)
+
+
+def addresses_in(data: DataConfig) -> tuple[str, ...]:
+    """The addresses that a configuration names."""
+    return tuple(name for name in (*data.sources, data.val or "") if scheme_of(name))
+
+
+def require_fetchable(data: DataConfig, request: TrainRequest, run: Path, sha256: str | None = None) -> None:
+    """Raise CorpusError where resuming would fetch an address that neither was named now nor by this user before.
+
+    `data` names what will be read; what is in the cache isn't fetched.
+    """
+    given = (*request.sources, request.options.get("val"))
+    unnamed = [address for address in addresses_in(data) if address not in given]
+    if unnamed and not (is_begun_here(run, unnamed) or _is_cached(sha256)):
+        raise CorpusError(
+            f"this run's text lies at {unnamed[0]}, which isn't fetched because a file says so; "
+            f"name it if you trust it: charnn train {unnamed[0]} --resume --out {run}"
+        )
+
+
+def _is_cached(sha256: str | None) -> bool:
+    return sha256 is not None and all(open_encoded(part) for part in sha256.split("+"))

@@ -16,15 +16,14 @@ from charnn.storage.model_file import check_readable
 from charnn.storage.run_folder import MetricsLog, RunFolder
 from charnn.storage.train_state import TrainState
 from charnn.training.context import RunContext, TrainRequest
-from charnn.training.corpus_names import addresses_in
-from charnn.training.decisions import Decisions
+from charnn.training.decisions import Decisions, Interval
 from charnn.training.device import memory_advice
 from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary, Saved
-from charnn.training.interval import Interval
 from charnn.training.loop import Loop
-from charnn.training.option_notices import option_notices
+from charnn.training.options import option_notices
 from charnn.training.planner import Planner
 from charnn.training.resume import Resumption, restore, resumption
+from charnn.training.resumed_corpus import addresses_in
 from charnn.training.run_lock import RunLock
 from charnn.training.setup import new_context, resumed_context
 from charnn.training.summary import summarise

@@ -18,11 +18,10 @@ from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.run_folder import MetricsLog, RunFolder, started_config
 from charnn.training import device as devices
 from charnn.training.context import RunContext, TrainRequest, versions
-from charnn.training.corpus_names import require_fetchable, without_secrets_in
 from charnn.training.planner import Clock
 from charnn.training.recipe import RecipeInputs, choose, choose_budget
 from charnn.training.resume import check_fit, continued_config, refused, refused_start
-from charnn.training.resumed_corpus import resumed_corpus
+from charnn.training.resumed_corpus import require_fetchable, resumed_corpus, without_secrets_in
 from charnn.training.run_lock import absolute_sources
 from charnn.training.start import NONE, StartingModel
 from charnn.training.throughput import fastest_execution

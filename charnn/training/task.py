@@ -21,8 +21,7 @@ from charnn.data.corpus import Corpus
 from charnn.data.document_batches import IGNORED, DocumentBatches
 from charnn.data.tokens import TokenView
 from charnn.model.state import State
-from charnn.training.document_evaluation import evaluate_documents
-from charnn.training.evaluation import SEQ_LENGTH, evaluate, validation_length
+from charnn.training.evaluation import SEQ_LENGTH, evaluate, evaluate_documents, validation_length
 from charnn.training.objective import OBJECTIVES, Loss
 
 Batch = TypeVar("Batch")

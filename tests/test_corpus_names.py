@@ -101,9 +101,13 @@ def test_an_address_is_fetched_again_only_where_this_user_began_the_run(
     asked = server[0].asked
     with pytest.raises(CorpusError, match="which isn't fetched because a file says so"):
         run(None, tmp_path / "stranger", steps=4, resume=True)
-    shutil.rmtree(tmp_path / "stranger/resume")  # nor from the metrics of a run that was killed before it saved
+    shutil.rmtree(
+        tmp_path / "stranger/resume"
+    )  # nor from the metrics of a run that was killed before it saved
     metrics = tmp_path / "stranger/metrics.jsonl"
-    metrics.write_text("".join(line for line in metrics.open() if '"event": "start"' in line))
+    metrics.write_text(
+        "".join(line for line in metrics.read_text().splitlines(True) if '"event": "start"' in line)
+    )
     with pytest.raises(CorpusError, match="which isn't fetched because a file says so"):
         run(None, tmp_path / "stranger", resume=True)
     assert server[0].asked == asked

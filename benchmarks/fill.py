@@ -1,9 +1,9 @@
 """Words hidden from the part of a corpus that training kept for validation: how many are found, and by what.
 
-python -m benchmarks.fill [FORWARD BIDIRECTIONAL] [--corpus FILE] [--words 500] [--seed 0]
+python -m benchmarks.fill [FORWARD BIDIRECTIONAL] [--corpus FILE] [--words 500] [--context 300] [--seed 0]
 
 The models are files or runs of `charnn train CORPUS`; without them, only the one that ships is measured. The lengths of
-the words are known (underscores); CONTEXT characters on either side of a word are shown.
+the words are known (underscores); --context characters on either side of a word are shown.
 """
 
 import argparse
@@ -23,7 +23,6 @@ from charnn.inference.thread_pool import in_order
 
 CORPUS = Path(__file__).parents[2] / "shared/corpora/tinyshakespeare.txt"
 WORD = re.compile(r"(?<![\w'])[A-Za-z]{3,8}(?![\w'])")
-CONTEXT = 300
 SHOWN = 10
 
 
@@ -57,22 +56,24 @@ def main() -> None:
     default = CORPUS if CORPUS.exists() else bundled_corpus()
     parser.add_argument("--corpus", type=Path, default=default)
     parser.add_argument("--words", type=int, default=500)
+    parser.add_argument("--context", type=int, default=300, help="characters shown on either side of a word")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    words = hidden_words(held_out([arguments.corpus]), arguments.words, arguments.seed)
+    text = held_out([arguments.corpus])
+    words = hidden_words(text, arguments.words, arguments.context, arguments.seed)
     print(f"| {len(words)} words hidden | first | among the first {SHOWN} | seconds |\n|---|---|---|---|")
     for result in results(arguments.models or [bundled_model()], words):
         print(result.row(), flush=True)
 
 
-def hidden_words(text: str, count: int, seed: int) -> list[Hidden]:
-    """`count` words of a text, or all if it has fewer, that have enough of it on both sides."""
+def hidden_words(text: str, count: int, context: int, seed: int) -> list[Hidden]:
+    """`count` words of a text, or all if it has fewer, that have `context` characters of it on both sides."""
     found = []
     for match in WORD.finditer(text):
-        before = text[max(0, match.start() - CONTEXT) : match.start()]
-        after = text[match.end() : match.end() + CONTEXT]
+        before = text[max(0, match.start() - context) : match.start()]
+        after = text[match.end() : match.end() + context]
         has_own_gaps = re.search(r"_|\{\}", before + after)
-        if len(before) == len(after) == CONTEXT and not has_own_gaps:
+        if len(before) == len(after) == context and not has_own_gaps:
             found.append(Hidden(before, match[0], after))
     return random.Random(seed).sample(found, min(count, len(found)))
 

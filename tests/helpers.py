@@ -6,7 +6,10 @@ import numpy as np
 
 from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
+from charnn.inference.encoding import state_after
+from charnn.inference.engine import Engine
 from charnn.inference.model import Model
+from charnn.inference.scorer import Scorer, ScoringLimits
 from charnn.model.kinds import weight_shapes
 from charnn.storage.model_file import ModelFile, write_model
 
@@ -33,6 +36,13 @@ def random_model(
 def loaded(stored: ModelFile) -> Model:
     """The model without a file."""
     return Model.of(stored)
+
+
+def scorer_of(stored: ModelFile, **limits: int) -> Scorer:
+    """What scores texts as `loaded(stored)` does, within these limits."""
+    engine = Engine(stored.config, stored.weights)
+    start = state_after(engine, stored.vocabulary, np.empty(0, np.intp))
+    return Scorer(engine, stored.vocabulary, start, "error", limits=ScoringLimits(**limits))
 
 
 def written(folder: Path, stored: ModelFile) -> Path:

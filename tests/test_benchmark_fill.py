@@ -11,26 +11,27 @@ from charnn.config import ModelConfig
 from charnn.inference.infill import Filled
 
 TEXT = "Some words, it's said, are as long as others; 4ever an unforgettable moon.\n" * 30
+CONTEXT = 300
 WORDS = {"Some", "words", "said", "are", "long", "others", "moon"}
 
 
 def test_hidden_words_are_whole_and_stand_in_their_text():
-    words = fill.hidden_words(TEXT, 60, seed=1)
+    words = fill.hidden_words(TEXT, 60, CONTEXT, seed=1)
     assert {hidden.word for hidden in words} == WORDS
     for hidden in words:
-        assert len(hidden.before) == len(hidden.after) == fill.CONTEXT
+        assert len(hidden.before) == len(hidden.after) == CONTEXT
         assert hidden.before + hidden.word + hidden.after in TEXT
 
 
 def test_a_seed_decides_which_words():
-    assert fill.hidden_words(TEXT, 60, seed=1) == fill.hidden_words(TEXT, 60, seed=1)
-    assert fill.hidden_words(TEXT, 60, seed=1) != fill.hidden_words(TEXT, 60, seed=2)
-    assert len(fill.hidden_words(TEXT, 10_000, seed=1)) < TEXT.count(" ")
+    assert fill.hidden_words(TEXT, 60, CONTEXT, seed=1) == fill.hidden_words(TEXT, 60, CONTEXT, seed=1)
+    assert fill.hidden_words(TEXT, 60, CONTEXT, seed=1) != fill.hidden_words(TEXT, 60, CONTEXT, seed=2)
+    assert len(fill.hidden_words(TEXT, 10_000, CONTEXT, seed=1)) < TEXT.count(" ")
 
 
 def test_where_the_text_has_gaps_of_its_own_nothing_is_hidden():
-    assert fill.hidden_words(TEXT.replace("moon", "{}"), 60, seed=1) == []
-    assert fill.hidden_words(TEXT.replace("moon", "m__n"), 60, seed=1) == []
+    assert fill.hidden_words(TEXT.replace("moon", "{}"), 60, CONTEXT, seed=1) == []
+    assert fill.hidden_words(TEXT.replace("moon", "m__n"), 60, CONTEXT, seed=1) == []
 
 
 class Knowing:
@@ -56,7 +57,6 @@ def test_what_is_found_is_counted():
 
 def test_it_runs_on_a_tiny_corpus(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(fill, "CONTEXT", 30)
     corpus = tmp_path / "corpus.txt"
     corpus.write_text(TEXT * 3)
     config = ModelConfig(vocab_size=len(ALPHABET), hidden=8)
@@ -64,7 +64,9 @@ def test_it_runs_on_a_tiny_corpus(tmp_path, capsys, monkeypatch):
     for name, model in (("forward", config), ("both", replace(config, kind="bidirectional"))):
         (tmp_path / name).mkdir()
         paths.append(str(written(tmp_path / name, random_model(model))))
-    monkeypatch.setattr(sys, "argv", ["fill", *paths, "--corpus", str(corpus), "--words", "5"])
+    monkeypatch.setattr(
+        sys, "argv", ["fill", *paths, "--corpus", str(corpus), "--words", "5", "--context", "30"]
+    )
     fill.main()
     heading, _, *rows = capsys.readouterr().out.splitlines()
     assert heading.startswith("| 5 words hidden |")

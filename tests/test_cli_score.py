@@ -13,7 +13,7 @@ from helpers import ALPHABET, random_model, written
 import charnn
 from charnn.config import ModelConfig
 from charnn.errors import InputError, UnknownCharacterError
-from charnn.inference import scorer
+from charnn.inference.scorer import DEFAULT_LIMITS
 
 CONFIG = ModelConfig(vocab_size=len(ALPHABET), hidden=16)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -118,14 +118,14 @@ def test_whole_makes_a_file_one_text(score, file, model):
     assert line["log_prob"] == pytest.approx(model.score(text).log_prob, abs=1e-4)
 
 
-def test_whole_shows_the_characters_a_stretch_at_a_time(score, tmp_path, monkeypatch):
-    monkeypatch.setattr(scorer, "STRETCH", 300)
+def test_whole_shows_the_characters_a_stretch_at_a_time(score, tmp_path):
     path = tmp_path / "long.txt"
-    path.write_text("To be, or not to be\n" * 50)
+    path.write_text("To be, or not to be\n" * 1700)
     stretches = json_lines(score("--whole", "-f", str(path), "--json", "--chars"))
     bits = [bits for stretch in stretches for bits in stretch["surprisal_bits"]]
     [whole] = json_lines(score("--whole", "-f", str(path), "--json"))
-    assert len(stretches) == 4 and len(bits) == 1000
+    assert len(stretches) > 1 and len(bits) == 34_000
+    assert max(stretch["chars"] for stretch in stretches) <= DEFAULT_LIMITS.stretch
     assert all(list(stretch) == ["index", "file", *FIRST_FIELDS, "surprisal_bits"] for stretch in stretches)
     assert math.fsum(bits) == pytest.approx(-whole["log_prob"] / math.log(2), rel=1e-6)
 

@@ -5,12 +5,12 @@ import math
 
 import pytest
 from cli import in_process, in_terminal
-from helpers import loaded, random_model, written
+from helpers import loaded, random_model, scorer_of, written
 
 from charnn.config import ModelConfig
 from charnn.errors import UnknownCharacterError
-from charnn.inference import scorer
 from charnn.inference.comparison import Comparison
+from charnn.inference.scores import Total
 
 MANY, FEW = "\n abcdef", "\n abc"
 
@@ -126,11 +126,12 @@ def test_words_add_up_to_the_text(paths, capsys):
     assert float(rows[1].split("\t")[1]) == pytest.approx(line["words"][1]["surprisal_bits"], abs=1e-4)
 
 
-def test_a_word_cut_by_a_stretch_is_one(monkeypatch):
-
-    monkeypatch.setattr(scorer, "STRETCH", 4)
-    [*_, whole] = Comparison((loaded(stored(MANY, 1)),)).file("f", ["a cab dead ", "cafe", "fade a"])
-    assert whole.measures[0].word_count == 5
+def test_a_word_cut_by_a_stretch_is_one():
+    total = Total()
+    for score in scorer_of(stored(MANY, 1), stretch=4).whole(["a cab dead ", "cafe", "fade a"], "the text"):
+        assert score.chars <= 4
+        total = total.extended(score)
+    assert (total.chars, total.word_count) == (21, 5)
 
 
 def test_errors_name_file_and_line(paths, capsys, tmp_path):

@@ -14,7 +14,6 @@ from helpers import ALPHABET, loaded, random_model, written
 import charnn
 from charnn.config import ModelConfig
 from charnn.errors import CharnnError, InputError, ModelFileError, UnknownCharacterError
-from charnn.inference import dynamic_evaluation
 from charnn.inference.dynamic_evaluation import DynamicEvaluationOptions
 
 PLAIN = ModelConfig(vocab_size=len(ALPHABET), hidden=12)
@@ -39,25 +38,19 @@ def ngram_model():
     return loaded(random_model(CONFIGS[-1], seed=4))
 
 
-def bits(model, text, **options):
-    return model.score(text, adapt=True, **options).surprisal_bits
+def bits(model, text, adapt=True, **options):
+    return model.score(text, adapt=adapt, **options).surprisal_bits
 
 
-def set_pace(monkeypatch, pace):
-    monkeypatch.setattr(dynamic_evaluation.DynamicScorer.__init__, "__defaults__", (pace,))
-
-
-def test_without_steps_it_is_the_static_score(model, monkeypatch):
-    set_pace(monkeypatch, STILL)
+def test_without_steps_it_is_the_static_score(model):
     expected = model.score(TEXT, context="Hamlet: ").surprisal_bits
-    np.testing.assert_allclose(bits(model, TEXT, context="Hamlet: "), expected, atol=2e-4)
+    np.testing.assert_allclose(bits(model, TEXT, STILL, context="Hamlet: "), expected, atol=2e-4)
 
 
-def test_without_a_newline_it_follows_the_zero_state(monkeypatch):
-    set_pace(monkeypatch, STILL)
+def test_without_a_newline_it_follows_the_zero_state():
     model = loaded(random_model(ModelConfig(vocab_size=5, hidden=4), 3, "abcde"))
     text = "badcadebeda" * 4
-    np.testing.assert_allclose(bits(model, text), model.score(text).surprisal_bits, atol=2e-4)
+    np.testing.assert_allclose(bits(model, text, STILL), model.score(text).surprisal_bits, atol=2e-4)
 
 
 @pytest.mark.parametrize("place", [0, 19, 20, 21, 50, 79])
@@ -68,10 +61,10 @@ def test_no_character_s_score_depends_on_later_ones(model, place):
 
 def test_no_character_is_scored_by_weights_that_learnt_from_it(model):
     """Until the first step is taken nothing differs from the static score; from then on everything does."""
-    pace = dynamic_evaluation.DEFAULT_OPTIONS.stretch
+    stretch = DynamicEvaluationOptions().stretch
     differences = np.abs(bits(model, TEXT) - model.score(TEXT).surprisal_bits)
-    assert differences[:pace].max() < 2e-4
-    assert (differences[pace:] > 2e-4).mean() > 0.9
+    assert differences[:stretch].max() < 2e-4
+    assert (differences[stretch:] > 2e-4).mean() > 0.9
 
 
 def test_what_is_random_is_not_foreseen(model):
@@ -86,10 +79,10 @@ def test_a_repetitive_text_scores_better(model):
     assert adapted.bits_per_char < static.bits_per_char - 0.1
 
 
-def test_ngrams_learn_too(ngram_model, monkeypatch):
+def test_ngrams_learn_too(ngram_model):
     learning = ngram_model.score(REPETITIVE, adapt=True).log_prob
-    set_pace(monkeypatch, DynamicEvaluationOptions(ngram_rate=0.0))
-    assert learning > ngram_model.score(REPETITIVE, adapt=True).log_prob
+    without = DynamicEvaluationOptions(ngram_rate=0.0)
+    assert learning > ngram_model.score(REPETITIVE, adapt=without).log_prob
 
 
 def test_nothing_remains_of_a_text(model):

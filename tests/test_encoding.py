@@ -5,12 +5,11 @@ import unicodedata
 
 import pytest
 from cli import in_process
-from helpers import loaded, random_model, written
+from helpers import loaded, random_model, scorer_of, written
 
 from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
 from charnn.errors import UnknownCharacterError
-from charnn.inference import scorer
 from charnn.inference.encoding import encode, known_form
 from charnn.inference.infill import Filler
 
@@ -55,19 +54,18 @@ def test_what_no_form_makes_known_is_still_an_error():
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_stretches_end_between_whole_characters(size, monkeypatch):
-    monkeypatch.setattr(scorer, "STRETCH", 4)
+def test_stretches_end_between_whole_characters(size):
+    scorer = scorer_of(model_of(COMPOSED), stretch=4)
     model = loaded(model_of(COMPOSED))
     text = unicodedata.normalize("NFD", "café각ñü fañ" * 3)
-    stretches = list(model.score_whole(text[i : i + size] for i in range(0, len(text), size)))
+    stretches = list(scorer.whole((text[i : i + size] for i in range(0, len(text), size)), "the text"))
     assert sum(score.chars for score in stretches) == len(unicodedata.normalize("NFC", text))
     assert "".join(score.text for score in stretches) == text
     assert sum(score.log_prob for score in stretches) == pytest.approx(model.score(text).log_prob, abs=1e-4)
 
 
-def test_a_text_of_marks_alone_is_cut_all_the_same(monkeypatch):
-    monkeypatch.setattr(scorer, "STRETCH", 4)
-    stretches = list(loaded(model_of(DECOMPOSED)).score_whole(["\u0301" * 50]))
+def test_a_text_of_marks_alone_is_cut_all_the_same():
+    stretches = list(scorer_of(model_of(DECOMPOSED), stretch=4).whole(["\u0301" * 50], "the text"))
     assert sum(score.chars for score in stretches) == 50 and max(score.chars for score in stretches) <= 5
 
 

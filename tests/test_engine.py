@@ -11,7 +11,6 @@ from cli import ROOT, environment
 from helpers import random_model
 
 from charnn.config import ModelConfig
-from charnn.inference import input_projection
 from charnn.inference.engine import Engine
 
 CONFIGS = [
@@ -88,12 +87,11 @@ for _ in range(5):
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
-def test_a_large_embedding_is_not_made_a_table(monkeypatch):
+def test_a_large_embedding_is_not_made_a_table():
     config = ModelConfig(vocab_size=7, hidden=5, embedding=3)
     stored = random_model(config)
     folded = stepped_logits(Engine(config, stored.weights), IDS)
-    monkeypatch.setattr(input_projection, "MAX_TABLE", 10)
-    unfolded = Engine(config, stored.weights)
+    unfolded = Engine(config, stored.weights, max_table=10)
     assert unfolded._first_input._table is None
     np.testing.assert_allclose(stepped_logits(unfolded, IDS), folded, atol=1e-6)
 

@@ -230,8 +230,8 @@ def test_no_whole_state_yet(tmp_path, source, whole):
 def test_another_process_goes_on(tmp_path, source, whole):
     run(source, tmp_path / "cut", cut=9, **LSTM)
     command = (
-        "from pathlib import Path; import sys; from charnn.training import evaluation, planner; "
-        "evaluation.WINDOW, planner.TRAIN_EVENTS = 2, 5; "
+        "from pathlib import Path; import sys; from charnn.training import planner, task; "
+        "task.TextTask.eval_seq_length, planner.TRAIN_EVENTS = 2, 5; "
         "from training_helpers import run; run(None, Path(sys.argv[1]), resume=True)"
     )
     places = [str(Path(training_helpers.__file__).parent), str(Path(training_helpers.__file__).parents[1])]

@@ -14,7 +14,6 @@ import charnn
 from charnn.bundled import bundled_model
 from charnn.config import FillConfig, ModelConfig
 from charnn.errors import InputError, ModelFileError, UnknownCharacterError
-from charnn.inference import beam
 from charnn.inference.blanks import Gap, blanks_in, joined
 from charnn.inference.directional import directions
 from charnn.inference.infill import Filler
@@ -53,10 +52,9 @@ def by_trying(stored, text, max_length):
 
 @KINDS
 @pytest.mark.parametrize("text", ["ab__ca", "__", "_ba_c_", "a{}b", "{}", "b{}_d", "_ab\nc_"])
-def test_the_probabilities_are_those_of_trying_every_fill(stored, text, monkeypatch):
-    monkeypatch.setattr(beam, "MARGIN", inf)
+def test_the_probabilities_are_those_of_trying_every_fill(stored, text):
     expected = by_trying(stored, text, max_length=3)
-    found = Filler.of(stored).fill(text, max_length=3, **EVERYTHING)
+    found = Filler.of(stored, margin=inf).fill(text, max_length=3, **EVERYTHING)
     assert {filled.fills: filled.probability for filled in found} == pytest.approx(expected, rel=1e-4)
     probabilities = [filled.probability for filled in found]
     assert probabilities == sorted(probabilities, reverse=True)
@@ -76,18 +74,17 @@ def test_every_network_fills(cell, more, kind, tmp_path):
 
 
 @KINDS
-def test_a_good_fill_is_found_by_a_narrow_beam(stored, monkeypatch):
+def test_a_good_fill_is_found_by_a_narrow_beam(stored):
     best = Filler.of(stored).fill("ab____ca", **EVERYTHING)[0]
     found = Filler.of(stored).fill("ab____ca", beam=40)
     assert found[0].fills == best.fills
     assert found[0].log_prob == pytest.approx(best.log_prob, abs=1e-4)
 
 
-def test_what_falls_behind_is_given_up(monkeypatch):
-    fill = partial(Filler.of(PLAIN).fill, "ab____cacadacabac", **EVERYTHING)
-    everything = fill()
-    monkeypatch.setattr(beam, "MARGIN", 2.0)
-    few = fill()
+def test_what_falls_behind_is_given_up():
+    everything, few = (
+        Filler.of(PLAIN, margin=margin).fill("ab____cacadacabac", **EVERYTHING) for margin in (inf, 2.0)
+    )
     assert 0 < len(few) < len(everything)
     assert few[0].fills == everything[0].fills
 

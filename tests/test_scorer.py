@@ -7,11 +7,11 @@ import tracemalloc
 import numpy as np
 import pytest
 import textbook
-from helpers import loaded, random_model
+from helpers import loaded, random_model, scorer_of
 
 from charnn.config import ModelConfig
 from charnn.errors import InputError, UnknownCharacterError
-from charnn.inference import scorer
+from charnn.inference.scorer import DEFAULT_LIMITS
 
 MODEL_FILE = random_model(ModelConfig(vocab_size=20, hidden=8, layers=2), seed=5)
 MODEL = loaded(MODEL_FILE)
@@ -77,20 +77,28 @@ def test_a_batch_scores_as_each_alone_and_in_order():
         np.testing.assert_allclose(score.surprisal_bits, alone.surprisal_bits, atol=1e-5)
 
 
-def test_blocks_and_batches_change_nothing(monkeypatch):
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"block_texts": 4},
+        {"block_chars": 30},
+        {"batch": 2},
+        {"output_entries": 60},
+        {"block_chars": 30, "batch": 2},
+    ],
+    ids=repr,
+)
+def test_blocks_and_batches_change_nothing(limits):
     expected = [score.log_prob for score in MODEL.score_many(TEXTS * 3)]
-    for name, value in {"BLOCK_TEXTS": 4, "BLOCK_CHARS": 30, "MAX_BATCH": 2, "OUTPUT_ENTRIES": 60}.items():
-        monkeypatch.setattr(scorer, name, value)
-        scores = [score.log_prob for score in MODEL.score_many(TEXTS * 3)]
-        np.testing.assert_allclose(scores, expected, atol=1e-4)
+    scores = [score.log_prob for score in scorer_of(MODEL_FILE, **limits).many(TEXTS * 3)]
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 100])
-def test_a_text_in_pieces_is_the_whole(size, monkeypatch):
-    monkeypatch.setattr(scorer, "STRETCH", 5)
+def test_a_text_in_pieces_is_the_whole(size):
     text = "deaf ear\nface a bed"
     pieces = [text[i : i + size] for i in range(0, len(text), size)]
-    stretches = list(MODEL.score_whole(pieces))
+    stretches = list(scorer_of(MODEL_FILE, stretch=5).whole(pieces, "the text"))
     whole = MODEL.score(text)
     assert max(score.chars for score in stretches) <= 5
     assert "".join(score.text for score in stretches) == text
@@ -108,28 +116,27 @@ def test_context_is_read_but_not_scored():
     )
 
 
-def test_results_are_streamed_in_bounded_blocks(monkeypatch):
-    monkeypatch.setattr(scorer, "BLOCK_TEXTS", 3)
-    endless = ("bad" for _ in itertools.count())
-    assert [score.text for score in itertools.islice(MODEL.score_many(endless), 10)] == ["bad"] * 10
+def test_results_are_streamed_in_bounded_blocks():
+    scores = scorer_of(MODEL_FILE, block_texts=3).many("bad" for _ in itertools.count())
+    assert [score.text for score in itertools.islice(scores, 10)] == ["bad"] * 10
 
 
 def test_first_scores_come_before_much_is_read():
     texts = itertools.count(1)
     scores = MODEL.score_many("bad" for _ in texts)
     next(scores)
-    assert next(texts) == scorer.FIRST_BLOCK_TEXTS + 2
-    for _ in range(5 * scorer.BLOCK_TEXTS):
+    assert next(texts) == DEFAULT_LIMITS.first_block + 2
+    for _ in range(5 * DEFAULT_LIMITS.block_texts):
         next(scores)
-    assert next(texts) < 8 * scorer.BLOCK_TEXTS
+    assert next(texts) < 8 * DEFAULT_LIMITS.block_texts
 
 
-def test_memory_does_not_grow_with_a_text_in_pieces(monkeypatch):
-    monkeypatch.setattr(scorer, "STRETCH", 500)
-    peaks = []
+def test_memory_does_not_grow_with_a_text_in_pieces():
+    scorer, peaks = scorer_of(MODEL_FILE, stretch=500), []
     for count in (2, 20):
         tracemalloc.start()
-        chars = sum(score.chars for score in MODEL.score_whole("a bed on a cab " * 20 for _ in range(count)))
+        pieces = ("a bed on a cab " * 20 for _ in range(count))
+        chars = sum(score.chars for score in scorer.whole(pieces, "the text"))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert chars == count * 300

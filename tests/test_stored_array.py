@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charnn.data import stored_array
 from charnn.data.stored_array import StoredArray, in_memory, open_array
 from charnn.errors import CharnnError, InputError
 
@@ -61,15 +60,13 @@ def test_any_places(tmp_path_factory, places):
     assert StoredArray(path, "<u2", 1000)[np.array(places)].tolist() == places
 
 
-def test_a_small_one_is_read_at_once_and_a_middling_one_for_a_run(array, tmp_path, monkeypatch):
+def test_a_small_one_is_read_at_once_and_a_middling_one_for_a_run(array, tmp_path):
     array.tofile(tmp_path / "ids.bin")
     assert isinstance(open_array(tmp_path / "ids.bin", array.dtype, 1000), np.ndarray)
-    monkeypatch.setattr(stored_array, "SMALL", 10)
-    opened = open_array(tmp_path / "ids.bin", array.dtype, 1000)
+    opened = open_array(tmp_path / "ids.bin", array.dtype, 1000, small=10)
     assert isinstance(opened, StoredArray) and (np.asarray(opened) == array).all()
     assert isinstance(in_memory(opened), np.ndarray)
-    monkeypatch.setattr(stored_array, "IN_MEMORY", 10)
-    assert in_memory(opened) is opened
+    assert in_memory(opened, most=10) is opened
 
 
 def test_a_file_that_is_gone_is_read_on(stored, array, tmp_path):

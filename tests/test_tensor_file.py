@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
-from charnn.storage import tensor_file
 from charnn.storage.tensor_file import safetensors_chunks, stored_array
 
 NAMES = {"float32": "F32", "float16": "F16", "int64": "I64", "uint8": "U8"}
@@ -42,11 +41,10 @@ def test_the_file_is_the_librarys(kinds, metadata):
     assert ours[8 + size :] == theirs[8 + their_size :]
 
 
-def test_numbers_are_converted_piece_by_piece(monkeypatch):
-    monkeypatch.setattr(tensor_file, "CHUNK", 64)
+def test_numbers_are_converted_piece_by_piece():
     array = np.linspace(-1, 1, 1000, dtype=np.float32).reshape(10, 100)
     half = {"a": stored_array(array, np.dtype(np.float16), "F16")}
-    chunks = list(safetensors_chunks(half))
+    chunks = list(safetensors_chunks(half, chunk=64))
     assert max(len(chunk) for chunk in chunks[1:]) == 64
     assert np.array_equal(load(b"".join(chunks))["a"], array.astype(np.float16))
 

@@ -72,15 +72,15 @@ class StoredArray:
         return data
 
 
-def open_array(path: Path, dtype: DTypeLike, length: int) -> Any:
-    """A file's array: as a whole where it is small, else as a StoredArray. Raises OSError, or CharnnError."""
+def open_array(path: Path, dtype: DTypeLike, length: int, small: int = SMALL) -> Any:
+    """A file's array: whole if it has at most `small` bytes, else as a StoredArray. Raises OSError or CharnnError."""
     if not hasattr(os, "pread"):  # Windows, which lets nobody cut a mapped file short
         return np.memmap(path, dtype=dtype, mode="r") if length else np.empty(0, dtype=dtype)
     stored = StoredArray(path, dtype, length)
-    return stored[:] if length * stored.dtype.itemsize <= SMALL else stored
+    return stored[:] if length * stored.dtype.itemsize <= small else stored
 
 
-def in_memory(array: Any) -> Any:
-    """The array itself where it is small enough to be held in memory for a whole run: that is the quickest."""
-    is_held = isinstance(array, StoredArray) and len(array) * array.dtype.itemsize <= IN_MEMORY
+def in_memory(array: Any, most: int = IN_MEMORY) -> Any:
+    """The array in memory, which is the quickest for a whole run, where it has at most `most` bytes; else as it is."""
+    is_held = isinstance(array, StoredArray) and len(array) * array.dtype.itemsize <= most
     return array[:] if is_held else array

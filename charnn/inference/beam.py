@@ -33,8 +33,11 @@ class Candidates(NamedTuple):
 class Beam:
     """The search with one network. `banned_ids` are ids that no fill may hold."""
 
-    def __init__(self, engine: Engine, banned_ids: Sequence[int], config: FillConfig) -> None:
+    def __init__(
+        self, engine: Engine, banned_ids: Sequence[int], config: FillConfig, margin: float = MARGIN
+    ) -> None:
         self._engine, self._banned_ids, self._config = engine, list(banned_ids), config
+        self._margin = margin
         self._room = 0  # of the scratch space
 
     def candidates(self, start: State, blanks: Iterable[tuple[Gap, Ids]]) -> Candidates:
@@ -85,7 +88,7 @@ class Beam:
     def _kept(self, found: Candidates) -> Candidates:
         """Without those that have fallen behind."""
         chosen = _likeliest(found.log_probs, self._config.beam)
-        near = found.log_probs[chosen] >= found.log_probs.max() - MARGIN
+        near = found.log_probs[chosen] >= found.log_probs.max() - self._margin
         return found.rows(chosen[near])
 
     def _advanced(self, ids: Ids, state: State) -> State:

@@ -8,7 +8,7 @@ import numpy as np
 
 from charnn.config import FillConfig, Unknown
 from charnn.errors import InputError
-from charnn.inference.beam import Beam
+from charnn.inference.beam import MARGIN, Beam
 from charnn.inference.blanks import Blanks, Fills
 from charnn.inference.encoding import border, encode, state_after
 from charnn.inference.engine import Engine, Ids
@@ -22,10 +22,12 @@ from charnn.storage.model_file import ModelFile
 class DirectionalModel(ArrayValue):
     """A network for texts that are given in its own direction, each between two borders. Immutable.
 
-    Raises InputError for a model that knows no character to fill gaps with.
+    `margin` (nats) is how far behind the best a fill may fall and still be weighed. Raises InputError for a model that
+    knows no character to fill gaps with.
     """
 
-    def __init__(self, stored: ModelFile) -> None:
+    def __init__(self, stored: ModelFile, margin: float = MARGIN) -> None:
+        self.margin = margin
         self.engine = Engine(stored.config, stored.weights)
         self.vocabulary = stored.vocabulary
         self.border = border(self.vocabulary)
@@ -56,7 +58,7 @@ class InfillQuery:
 
         Each has the log-probability of its fills and of what follows them, to `config.lookahead` after the last.
         """
-        beam = Beam(self._way.engine, self._way.banned_ids, self._config)
+        beam = Beam(self._way.engine, self._way.banned_ids, self._config, self._way.margin)
         found = beam.candidates(self._start, list(zip(self._gaps, self._after, strict=True)))
         ends = np.cumsum([gap.longest for gap in self._gaps])[:-1]
         columns = [map(self._decoded, part) for part in np.split(found.fills, ends, axis=1)]

@@ -42,9 +42,6 @@ class DynamicEvaluationOptions:
     ngram_rate: float = 1.0
 
 
-DEFAULT_OPTIONS = DynamicEvaluationOptions()
-
-
 class DynamicScorer(Scorer):
     """Scores texts, one after the other; each teaches the network anew, from the trained weights."""
 
@@ -56,11 +53,11 @@ class DynamicScorer(Scorer):
         unknown: Unknown,
         end: bool,
         weights: Mapping[str, Array],
+        options: DynamicEvaluationOptions,
         known: frozenset[str] | None = None,
-        pace: DynamicEvaluationOptions = DEFAULT_OPTIONS,
     ) -> None:
         super().__init__(engine, vocabulary, start, unknown, end, known)
-        self._learner = DynamicEvaluator(trained_network(engine.config, weights), pace)
+        self._learner = DynamicEvaluator(trained_network(engine.config, weights), options)
 
     def many(self, texts: Iterable[str], first: int = 1, called: str = "text") -> Iterator[Score]:
         """Scores of many texts, in their order; errors number them from `first`, after what they are `called`."""

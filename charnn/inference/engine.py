@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from charnn.config import ModelConfig
 from charnn.inference.cells import Array, Buffers, LayerState, cell_step, prepared_layer
-from charnn.inference.input_projection import InputProjection
+from charnn.inference.input_projection import MAX_TABLE, InputProjection
 from charnn.inference.values import ArrayValue
 from charnn.model.ngrams import BEFORE_TEXT
 from charnn.model.shapes import RECENT, state_shapes
@@ -59,12 +59,15 @@ class State(NamedTuple):
 
 
 class Engine(ArrayValue):
-    """A network ready to step. Immutable: many threads may share one."""
+    """A network ready to step. Immutable: many threads may share one.
 
-    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+    The product of embedding and input weights is made a table of at most `max_table` entries, or taken at each step.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Weights, max_table: int = MAX_TABLE) -> None:
         self.config = config
         first, *deeper = (prepared_layer(config, weights, index) for index in range(config.layers))
-        self._first_input = InputProjection(config, weights, first)
+        self._first_input = InputProjection(config, weights, first, max_table)
         # the first input stands for the first layer's input weights, which may be as large
         self._layers = [replace(first, input_weight=np.empty((0, 0), np.float32)), *deeper]
         self._cell_step = cell_step(config)

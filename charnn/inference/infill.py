@@ -12,6 +12,7 @@ import numpy as np
 
 from charnn.config import FillConfig, ModelConfig, Unknown
 from charnn.data.vocab import Vocabulary
+from charnn.inference.beam import MARGIN
 from charnn.inference.blanks import Blanks, Fills, blanks_in, joined, masked, mirrored
 from charnn.inference.directional import DirectionalModel, directions
 from charnn.inference.encoding import NEWLINE, encode, known_form
@@ -51,9 +52,10 @@ class Filler:
     _backward: DirectionalModel | None = field(repr=False, default=None)
 
     @classmethod
-    def of(cls, stored: ModelFile, path: Path | None = None) -> "Filler":
-        """The model that a file holds; `path` None where there is none yet."""
-        return cls(stored.config, stored.vocabulary, path, *map(DirectionalModel, directions(stored)))
+    def of(cls, stored: ModelFile, path: Path | None = None, *, margin: float = MARGIN) -> "Filler":
+        """The model that a file holds; `path` None where there is none yet; `margin` as DirectionalModel's."""
+        models = (DirectionalModel(each, margin) for each in directions(stored))
+        return cls(stored.config, stored.vocabulary, path, *models)
 
     @property
     def is_bidirectional(self) -> bool:

@@ -20,9 +20,11 @@ class InputProjection(ArrayValue):
     and the biases are folded into it.
     """
 
-    def __init__(self, config: ModelConfig, weights: Weights, layer: Layer) -> None:
+    def __init__(
+        self, config: ModelConfig, weights: Weights, layer: Layer, max_table: int = MAX_TABLE
+    ) -> None:
         self._embedding = dense(weights["embedding.weight"]) if config.embedding else None
-        self._table = _input_table(layer, self._embedding)
+        self._table = _input_table(layer, self._embedding, max_table)
         self._ngrams = _NgramSum(config, weights["ngrams.weight"]) if config.ngrams else None
         self._layer = None if config.embedding == 0 else layer  # one-hot input needs no more than the table
 
@@ -54,11 +56,11 @@ class _NgramSum(ArrayValue):
         return summed
 
 
-def _input_table(layer: Layer, embedding: Array | None) -> Array | None:
-    """The input product with its bias for every id, (V, G·H); None where it would be too large."""
+def _input_table(layer: Layer, embedding: Array | None, max_table: int) -> Array | None:
+    """The input product with its bias for every id, (V, G·H); None where an embedding's would be too large."""
     if embedding is None:
         return np.add(layer.input_weight, layer.bias, order="C")
-    if len(embedding) * layer.bias.size > MAX_TABLE:
+    if len(embedding) * layer.bias.size > max_table:
         return None
     table = np.empty((len(embedding), layer.bias.size), np.float32)
     layer.input_product(embedding, table)

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,11 @@ from charnn.model.kinds import kind_of
 from charnn.settings import settings_of
 from charnn.storage.model_documents import ModelDocuments
 from charnn.storage.model_file import ModelFile, model_path, read_model
+
+if TYPE_CHECKING:
+    from charnn.inference.dynamic_evaluation import DynamicEvaluationOptions
+
+Adapt: TypeAlias = "bool | DynamicEvaluationOptions"
 
 
 @dataclass(frozen=True)
@@ -184,7 +189,7 @@ class Model:
         *,
         context: str = "",
         unknown: Unknown = "error",
-        adapt: bool = False,
+        adapt: Adapt = False,
         end: bool = True,
     ) -> Score:
         """How likely `text` is after `context`. `unknown`, `adapt`, `end`: see `score_many`."""
@@ -196,7 +201,7 @@ class Model:
         *,
         context: str = "",
         unknown: Unknown = "error",
-        adapt: bool = False,
+        adapt: Adapt = False,
         end: bool = True,
         first: int = 1,
         called: str = "text",
@@ -211,8 +216,8 @@ class Model:
         the first character); where the vocabulary has an unknown character, "error" is as "replace". If `known`, all
         other characters count as unknown too: for a comparison with a model that knows no others. With `adapt` a copy
         of the network goes on learning from each text, anew from the trained weights, always after it has scored what
-        it learns from (dynamic evaluation; needs torch). Without `end` the end of a document isn't scored: the text is
-        the beginning of something.
+        it learns from (dynamic evaluation; needs torch), as fast as `DynamicEvaluationOptions` say. Without `end` the
+        end of a document isn't scored: the text is the beginning of something.
         """
         return self._scorer(context, unknown, adapt, end, known).many(
             [texts] if isinstance(texts, str) else texts, first, called
@@ -224,7 +229,7 @@ class Model:
         *,
         context: str = "",
         unknown: Unknown = "error",
-        adapt: bool = False,
+        adapt: Adapt = False,
         end: bool = True,
         called: str = "the text",
         known: frozenset[str] | None = None,
@@ -238,14 +243,17 @@ class Model:
         return self._scorer(context, unknown, adapt, end, known).whole(whole, called)
 
     def _scorer(
-        self, context: str, unknown: Unknown, adapt: bool, end: bool, known: frozenset[str] | None = None
+        self, context: str, unknown: Unknown, adapt: Adapt, end: bool, known: frozenset[str] | None = None
     ) -> Scorer:
         start = self._after(context, "the context", unknown)
         if not adapt:
             return Scorer(self._engine, self.vocabulary, start, unknown, end, known)
-        from charnn.inference.dynamic_evaluation import DynamicScorer  # torch
+        from charnn.inference.dynamic_evaluation import DynamicEvaluationOptions, DynamicScorer  # torch
 
-        return DynamicScorer(self._engine, self.vocabulary, start, unknown, end, self.weights(), known)
+        options = DynamicEvaluationOptions() if adapt is True else adapt
+        return DynamicScorer(
+            self._engine, self.vocabulary, start, unknown, end, self.weights(), options, known
+        )
 
     def weights(self) -> Mapping[str, Array]:
         """The weights as they were trained. The engine holds them in an order of its own, and two would be many."""

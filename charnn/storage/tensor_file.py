@@ -46,13 +46,13 @@ def stored_array(array: Numbers, dtype: np.dtype[Any], name: str) -> StoredTenso
 
 
 def safetensors_chunks(
-    tensors: Mapping[str, StoredTensor], metadata: Mapping[str, str] | None = None
+    tensors: Mapping[str, StoredTensor], metadata: Mapping[str, str] | None = None, chunk: int = CHUNK
 ) -> Iterator[bytes | memoryview]:
-    """The bytes of a safetensors file, from its first to its last."""
+    """The bytes of a safetensors file, from its first to its last; of tensors at most `chunk` at a time."""
     ordered = sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0]))
     yield safetensors_header(dict(ordered), metadata)
     for _, tensor in ordered:
-        size, step = prod(tensor.shape), CHUNK // tensor.itemsize
+        size, step = prod(tensor.shape), chunk // tensor.itemsize
         for start in range(0, size, step):
             numbers = tensor.numbers(start, min(start + step, size))
             yield np.ascontiguousarray(numbers).view(np.uint8).data

@@ -15,7 +15,7 @@ from charnn.cli.terminal import escape_line, note
 from charnn.errors import UnknownCharacterError
 
 if TYPE_CHECKING:
-    from charnn.cli.sample import Request
+    from charnn.cli.sample_request import Request
     from charnn.inference.model import Model
 
 OFFERED = 10  # characters

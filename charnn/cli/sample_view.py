@@ -11,7 +11,7 @@ from charnn.cli.terminal import colours_in, escape, json_line, note
 
 if TYPE_CHECKING:
     from charnn.analysis.novelty import Overlap
-    from charnn.cli.sample import Request
+    from charnn.cli.sample_request import Request
     from charnn.inference.generate import Sample
 
 _JSON_FIELDS = ("index", "text", "log_prob", "chars", "temperature", "seed", "stopped")

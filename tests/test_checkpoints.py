@@ -2,17 +2,19 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from checkpoint_helpers import tensors_of, values_of
+from checkpoint_helpers import CONFIG, tensors_of, values_of
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from charnn import files
+from charnn.config import Budget
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, InputError, ModelFileError
 from charnn.storage import checkpoint_folders
@@ -147,7 +149,13 @@ def test_when_no_state_is_whole_each_is_complained_about(store: CheckpointStore)
 
 
 def test_values_that_could_not_be_read_back_are_never_saved(store: CheckpointStore) -> None:
-    for impossible in ({"seconds": float("nan")}, {"seconds": -1.0}, {"vocabulary": Vocabulary("ab")}):
+    endless = replace(CONFIG, budget=Budget())
+    for impossible in (
+        {"seconds": float("nan")},
+        {"seconds": -1.0},
+        {"vocabulary": Vocabulary("ab")},
+        {"config": endless},
+    ):
         with pytest.raises(CharnnError, match="step 3 could not be read again"):
             store.save(tensors_of(3), values_of(3, **impossible))
     assert names(store) == ["0000000001-0", "0000000002-0"]

@@ -112,6 +112,26 @@ def test_a_state_made_on_a_gpu_is_restored_on_a_cpu():
     devices.restore_rng_states(states, CPU)
 
 
+def test_a_gpu_s_generator_is_stored_and_restored(monkeypatch):
+    gpu, restored = torch.device("cuda:1"), []
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.full((16,), device.index))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: restored.append((state, device)))
+    states = devices.rng_states(gpu)
+    devices.restore_rng_states(states, gpu)
+    assert restored == [(states["cuda"], gpu)] and states["cuda"].tolist() == [1] * 16
+    devices.restore_rng_states({"cpu": states["cpu"]}, gpu)  # a state made on a CPU
+    assert len(restored) == 1
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps", "cpu"])
+def test_a_clock_waits_for_the_device_s_own_queue(name, monkeypatch):
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: waited.append("cuda"))
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    devices.synchronize(torch.device(name))
+    assert waited == ([] if name == "cpu" else [name])
+
+
 def test_the_machines_rate_is_measured():
     assert 0.01 < devices.machine_gflops(CPU, seconds=0.01) < 1e6
 

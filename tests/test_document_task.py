@@ -81,6 +81,7 @@ def test_validation_scores_each_document_from_its_beginning(tmp_path: Path, kind
     network = task.new_network()
     found = task.evaluate(network, lambda: False)
     assert found is not None
+    assert task.evaluate(network, lambda: True) is None
     total, end = 0.0, corpus.vocabulary.end_id
     for starts, lengths in corpus.val.spans():  # type: ignore[union-attr]
         for start, length in zip(starts, lengths, strict=True):

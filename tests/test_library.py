@@ -1,6 +1,7 @@
 """Training from Python, end to end: tiny corpora, real runs."""
 
 import json
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -277,6 +278,37 @@ def test_a_machine_that_is_too_small_is_no_traceback(home, monkeypatch):
 
 
 # Going on
+
+
+def test_texts_are_documents_and_an_iterator_is_texts(home):
+    names = ["Anna", "Emma", "Olga", "Paul", "Hans"] * 20
+    for number, given in enumerate(({"corpus": iter(names)}, {"texts": names})):
+        model = charnn.train(**given, out=f"run-{number}", steps=1, **TINY).model()
+        assert model.documents.count > 0 and not model.documents.contains("Anne")
+        assert any(map(model.documents.contains, set(names)))
+    with pytest.raises(InputError, match="corpus and texts are both given"):
+        charnn.train("corpus.txt", texts=names, out="run", steps=1)
+
+
+def planned(home, **options) -> list[Event]:
+    """What is said of a run that isn't made."""
+    chosen = {name: value for name, value in TINY.items() if name not in ("cell", "threads")} | options
+    return list(train_events([write_corpus(home)], chosen, dry_run=True))
+
+
+def test_options_that_contradict_each_other_are_refused(home):
+    with pytest.raises(InputError, match=r"contradict each other: .*power of two"):
+        planned(home, steps=1, embedding=8, ngrams=3, ngram_rows=100)
+
+
+def test_a_precision_that_is_given_is_kept_where_the_threads_are_measured(home):
+    events = planned(home, minutes=1.0, precision="fp32")
+    assert re.search(r"fastest on this machine now, as measured: \d+ threads?, fp32", said(events))
+
+
+def test_a_reading_that_takes_long_does_not_count_against_the_budget(home):
+    assert "the budget starts after it" in said(planned(home, minutes=1e-5, threads=1, precision="fp32"))
+    assert "the budget starts after it" not in said(planned(home, minutes=9.0, threads=1, precision="fp32"))
 
 
 def test_a_larger_budget_goes_on(home):

@@ -12,7 +12,7 @@ from helpers import loaded, random_model, written
 
 import charnn
 from charnn.config import ModelConfig
-from charnn.errors import ModelFileError
+from charnn.errors import CharnnError, ModelFileError
 from charnn.storage.model_file import ModelFile, read_model
 from charnn.storage.model_tensors import QUANTIZED_FROM
 from charnn.storage.quantized_table import QuantizedTable
@@ -86,6 +86,16 @@ def test_a_file_that_is_cut_short_while_in_use_is_an_error(path):
             model.score(start * 3 + "xyz")
 
 
+def test_a_disk_that_fails_while_a_table_is_in_use_is_one_line(path, monkeypatch):
+    def failing(*_):
+        raise OSError(5, "Input/output error")
+
+    model = charnn.load(path)
+    monkeypatch.setattr(os, "pread", failing)
+    with pytest.raises(CharnnError, match=f"cannot read the model {path}: Input/output error"):
+        model.score("abc")
+
+
 def test_a_file_that_was_replaced_is_read_to_its_end(path, tmp_path, stored):
     model = charnn.load(path)
     expected = charnn.load(path).score("abc").log_prob
@@ -118,6 +128,16 @@ def changed(path: Path, name: str, key: str, value: object) -> None:
 def test_a_table_of_another_shape_is_refused(path, name, key, value, message):
     changed(path, name, key, value)
     with pytest.raises(ModelFileError, match=message):
+        read_model(path)
+
+
+def test_scales_below_zero_are_refused(path):
+    content = bytearray(path.read_bytes())
+    length = int.from_bytes(content[:8], "little")
+    begin, _ = json.loads(content[8 : 8 + length])[NAME + ".scales"]["data_offsets"]
+    content[8 + length + begin + 3] |= 0x80  # the sign of the first
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match="holds no scales"):
         read_model(path)
 
 

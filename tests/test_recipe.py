@@ -157,3 +157,10 @@ def test_what_is_not_chosen_is_the_default():
     optim, default = chosen({}).optim, OptimConfig()
     assert (optim.clip, optim.beta2) == (default.clip, default.beta2)
     assert chosen({}).data is DATA
+
+
+@pytest.mark.parametrize(("chars", "epochs"), [(2_000, 12), (20_000, 20), (200_000, 35)])
+def test_a_longer_list_is_read_more_often(chars, epochs):
+    """300, 3,000 and 30,000 names, of about 7 characters."""
+    found = chosen({}, RecipeInputs(chars, 30, "cpu", 100.0, is_collection=True)).budget.epochs
+    assert found == pytest.approx(epochs, abs=2)

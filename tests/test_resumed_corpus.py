@@ -79,6 +79,13 @@ def test_the_cached_copy_is_gone_on_with_and_that_is_said(name: str, change: str
     assert ("has changed" in said) == (change == "appended")
 
 
+def test_a_text_that_was_moved_with_the_run_and_changed_is_not_read(project: Path) -> None:
+    moved(project)
+    Path("texts/book.txt").write_text("another text " * 30)
+    (said,) = (text for text in train(resume=True, steps=9) if "cached copy" in text)
+    assert "texts/book.txt" in said
+
+
 def test_a_link_to_the_text_is_the_text(project: Path) -> None:
     Path("texts/book.txt").rename("elsewhere.txt")
     Path("texts/book.txt").symlink_to("../elsewhere.txt")

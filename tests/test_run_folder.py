@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from charnn.errors import CharnnError, InputError
-from charnn.storage.run_folder import MAX_LINE, MetricsLog, RunFolder, default_folders, newest_first
+from charnn.storage.run_folder import (
+    MAX_LINE,
+    MetricsLog,
+    RunFolder,
+    default_folders,
+    newest_first,
+    started_config,
+)
 
 
 def make_run(root: Path, name: str, modified: int = 0) -> RunFolder:
@@ -137,6 +144,16 @@ class TestMetrics:
         assert log.last("train") == {"event": "train", "step": 20}
         assert log.first("plan") is None
         assert log.last("plan") is None
+
+    def test_a_line_that_could_not_be_read_back_is_not_written(self, log: MetricsLog) -> None:
+        before = records(log)
+        with pytest.raises(InputError, match=r"can't hold a line of [\d,]+ bytes: give fewer, larger files"):
+            log.append({"event": "start", "corpus": "x" * MAX_LINE})
+        assert records(log) == before
+
+    def test_a_run_without_a_start_has_no_configuration(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"no start is in metrics\.jsonl"):
+            started_config(RunFolder(tmp_path))
 
     def test_a_log_that_is_not_there_has_no_lines(self, tmp_path: Path) -> None:
         assert MetricsLog(tmp_path / "none").first("start") is None

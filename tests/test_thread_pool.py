@@ -1,5 +1,6 @@
 """Work on several threads: results in order, whatever the threads do."""
 
+import os
 import threading
 import time
 from itertools import count, islice
@@ -87,3 +88,12 @@ def test_samples_and_scores_do_not_depend_on_the_threads(monkeypatch):
         samples = list(model.sample_many(300, length=20, seed=1))
         results.append((samples, [score.log_prob for score in model.score_many(lines)]))
     assert results[0] == results[1]
+
+
+def test_without_a_wish_as_many_threads_as_cores(monkeypatch):
+    """Where the system doesn't say which cores this process may use, all of them."""
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    together = threading.Barrier(3, timeout=10)
+    assert sorted(in_order(lambda _: together.wait(), range(3))) == [0, 1, 2]

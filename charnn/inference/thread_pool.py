@@ -36,8 +36,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
             if not threads:
                 jobs.put(None)
                 _serve(work, jobs)
-            if len(pending) > most:
-                yield pending.popleft().result()
+            yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     finally:

@@ -13,8 +13,8 @@ from charnn.errors import InputError
 from charnn.inference.encoding import border, encode, known_form, state_after
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.generate import Sample, Streams, samples_of, tokens_of
+from charnn.inference.generators import generators
 from charnn.inference.new_documents import known_documents, only_new
-from charnn.inference.sampler import generator
 from charnn.inference.stopping import ENDLESS, Token
 from charnn.inference.thread_pool import in_order
 from charnn.settings import checked, settings_of
@@ -108,5 +108,5 @@ class BatchSampler:
                 begun = prompt if len(prompt) else self.opening
                 states[prompt.tobytes()] = state_after(self.engine, self.vocabulary, begun)
         start = State.join([states[prompt.tobytes()] for prompt in prompts])
-        generators = [generator(self.seed, index) for index in indices]
-        return Streams(self.engine, start, self.vocabulary, generators, self.config, prompts)
+        numbers = generators(self.seed, indices)
+        return Streams(self.engine, start, self.vocabulary, numbers, self.config, prompts)

@@ -16,7 +16,8 @@ from charnn.inference.beam import MARGIN
 from charnn.inference.blanks import Blanks, Fills, blanks_in, joined, masked, mirrored
 from charnn.inference.directional import DirectionalModel, directions
 from charnn.inference.encoding import NEWLINE, encode, known_form
-from charnn.inference.sampler import checked_seed, generator, gumbel
+from charnn.inference.generators import generators
+from charnn.inference.sampler import checked_seed, gumbel
 from charnn.inference.softmax import Doubles, probabilities_of
 from charnn.settings import checked, settings_of
 from charnn.storage.model_file import ModelFile, model_path, read_model
@@ -113,6 +114,6 @@ def load_filler(path: str | Path) -> Filler:
 def _chosen(log_probs: Doubles, config: FillConfig, seed: int) -> list[int]:
     """The places of the greatest; with a temperature, of a draw without repetition (Gumbel top-k: Kool et al. 2019)."""
     if config.temperature:
-        log_probs = log_probs + gumbel([generator(seed, 0)], log_probs.shape, config.temperature)[0]
+        log_probs = log_probs + gumbel(generators(seed, range(1)), log_probs.shape, config.temperature)[0]
     chosen: list[int] = np.argsort(-log_probs, kind="stable")[: config.count].tolist()
     return chosen

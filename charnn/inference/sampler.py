@@ -30,11 +30,6 @@ def checked_seed(seed: int | None) -> int:
     return chosen
 
 
-def generator(seed: int, index: int) -> np.random.Generator:
-    """The random numbers of sample `index`: the child that SeedSequence(seed).spawn gives it."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
-
-
 def gumbel(generators: Sequence[np.random.Generator], shape: tuple[int, ...], temperature: float) -> Doubles:
     """The temperature times standard Gumbel numbers of this shape from each of B generators, (B, …)."""
     noise = np.empty((len(generators), *shape))

@@ -74,6 +74,9 @@ def lists() -> dict[str, list[str]]:
         ],
         "one-line poems with full stops": [make.words(5, 9).capitalize() + "." for _ in range(300)],
         "headlines": [make.words(5, 11).capitalize() + make.one(["", "", "", "?"]) for _ in range(400)],
+        "quotations with their authors": [
+            f'"{make.words(5, 15)}." — {make.name().title()} {make.name().title()}' for _ in range(300)
+        ],
         "domain names": [
             f"{make.one(WORDS)}{make.one(['', '-'])}{make.one(WORDS)}.{make.one(['com', 'org'])}"
             for _ in range(400)
@@ -124,6 +127,10 @@ def continuous() -> dict[str, list[str]]:
             f"{1700000000 + 37 * i}.{make.number(100, 999)} {make.words(5)}" for i in range(300)
         ],
         "subtitles": [line for group in subtitles for line in group],
+        "a chat": [
+            f"[{make.number(10, 23)}:{make.number(10, 59)}] <{make.one(['anna', 'bob'])}> {make.words(2, 12)}"
+            for _ in range(300)
+        ],
         "a dialogue with names": [
             f"{make.one(['Anna', 'Bob', 'Carl'])}: {make.words(2, 15)}" for _ in range(300)
         ],

@@ -22,10 +22,11 @@ _WORDY = 4.0  # words a line from which on lines may be prose
 _CLOSING = "\"'’”»)]*_"
 _SENTENCE_ENDS = frozenset(".!?…。！？")
 _CONTINUED = frozenset(",;:{}(\\、，；：")
+_ATTRIBUTION = re.compile(r"[\"”»]\s*[-–—~]\s*[^\W\d_]")  # after a quotation: whose it is
 _TURN_STARTS = ("-", "–", "—", '"', "“", "„", "«", "「")
 _LABEL = re.compile(r"([^\W\d][\w .'’()-]{0,24}):\s")
 _TIME = re.compile(r"\d\d:\d\d(:\d\d|[,.]\d)")
-_STAMP = re.compile(r"\W?\d[\d.:/-]{5,}\S*\s")
+_STAMP = re.compile(r"\W?(\d[\d.:/-]{5,}|\d\d?:\d\d)\S*\s")
 _LEVEL = re.compile(r"\b(DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL|TRACE)\b")
 _SETTING = re.compile(r"[A-Za-z_][\w.-]{2,}\s*[=:]\s*(?!//)\S")
 _STATEMENT = re.compile(
@@ -152,7 +153,8 @@ def _is_continued(text: _Lines) -> bool:
 def _has_turns(text: _Lines) -> bool:
     labels = [label[1] for line in text.lines if (label := _LABEL.match(line))]
     labelled = len(labels) > 0.5 * len(text.lines) and len(set(labels)) < len(labels) / 3
-    return labelled or text.share(lambda line: line.startswith(_TURN_STARTS)) > 0.3
+    spoken = text.share(lambda line: line.startswith(_TURN_STARTS) and not _ATTRIBUTION.search(line))
+    return labelled or spoken > 0.3
 
 
 def _is_code(text: _Lines) -> bool:

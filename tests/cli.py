@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pexpect
@@ -19,6 +20,11 @@ def environment(**changes: str) -> dict[str, str]:
     """A child's environment: one thread, a capable terminal, nothing of the tester's own wishes."""
     kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
     return {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", **changes}
+
+
+def unmeasured(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """That environment for a child whose files have a limit, which those of coverage would exceed."""
+    return {name: value for name, value in environ.items() if not name.startswith("COVERAGE_")}
 
 
 def piped(*arguments: str | bytes, **options) -> subprocess.CompletedProcess[bytes]:

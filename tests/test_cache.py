@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import pytest
+from cli import unmeasured
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -259,7 +260,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         f"from charnn.data.encode import encode_text; encode_text([{str(name)!r}])"
     )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=unmeasured()
+    )
     assert "CharnnError: cannot write the cache in" in result.stderr
     assert list((cache_folder() / "texts").iterdir()) == []
 
@@ -316,10 +319,8 @@ def test_a_limit_on_the_files_size_is_named_wherever_it_strikes(tmp_path: Path, 
         f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))\n"
         f"from charnn.data.encode import encode_text; encode_text([{str(name)!r}])"
     )
-    # the limit is for this child's files, not for those in which coverage would count its lines
-    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=unmeasured
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=unmeasured()
     )
     assert "File too large (see ulimit -f)" in result.stderr.splitlines()[-1]
     assert list((cache_folder() / "texts").iterdir()) == []

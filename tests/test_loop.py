@@ -305,6 +305,18 @@ def test_a_sick_run_goes_back_with_half_the_rate(save, make):
     assert events[-1].reason == "steps"
 
 
+@pytest.mark.parametrize(("sick_at", "save"), [(101, "0"), (102, "102")], ids=["evaluation", "save"])
+def test_a_sick_run_goes_back_before_it_is_evaluated_or_saved(sick_at, save, make):
+    """Which is noticed there, where no report came before."""
+    world = World()
+    world.is_sick = lambda train_state: train_state.step >= sick_at and train_state.lr_scale == 1.0
+    events = list(make(world, Budget(steps=1010), save=save, val_chars=10).events())
+    (resumed,) = of(events, Resumed)
+    assert f"diverged at step {sick_at};" in resumed.reason
+    before = events[: events.index(resumed)]
+    assert sick_at not in steps_of(before, Evaluated) + steps_of(before, Saved)
+
+
 def test_three_times_and_then_an_end(make):
     world = World(is_sick=lambda train_state: train_state.step >= 25)
     events, error = until(make(world, Budget(steps=50), save="10").events(), DivergedError)

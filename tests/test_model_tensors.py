@@ -1,6 +1,7 @@
 """Large n-gram tables in a model file: 8-bit rows, read where they lie; hostile ones are refused."""
 
 import copy
+import io
 import json
 import os
 from dataclasses import replace
@@ -13,8 +14,9 @@ from helpers import loaded, random_model, written
 import charnn
 from charnn.config import ModelConfig
 from charnn.errors import CharnnError, ModelFileError
+from charnn.model.kinds import weight_shapes
 from charnn.storage.model_file import ModelFile, read_model
-from charnn.storage.model_tensors import QUANTIZED_FROM
+from charnn.storage.model_tensors import QUANTIZED_FROM, read_tensors
 from charnn.storage.quantized_table import QuantizedTable
 
 CONFIG = ModelConfig(vocab_size=30, hidden=16, embedding=64, ngrams=2, ngram_rows=QUANTIZED_FROM // 64)
@@ -84,6 +86,17 @@ def test_a_file_that_is_cut_short_while_in_use_is_an_error(path):
     with pytest.raises(ModelFileError, match="cut short while it was in use"):
         for start in "abcdefghijklmno":
             model.score(start * 3 + "xyz")
+
+
+def test_a_file_that_is_cut_short_while_it_is_read_is_refused(path):
+    class CutShort(io.BufferedReader):
+        def read(self, size=-1):
+            return super().read(size)[:-1]
+
+    content = path.read_bytes()
+    begin = 8 + int.from_bytes(content[:8], "little")
+    with CutShort(io.FileIO(path)) as file, pytest.raises(ValueError, match="cut short while it was read"):
+        read_tensors(file, path, json.loads(content[8:begin]), begin, weight_shapes(CONFIG))
 
 
 def test_a_disk_that_fails_while_a_table_is_in_use_is_one_line(path, monkeypatch):

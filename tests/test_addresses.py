@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from corpus_reader import corpus_text as read
 
-from charnn.data.addresses import complaint, without_secrets
+from charnn.data.addresses import _may_follow, complaint, without_secrets
 from charnn.data.cache import cached_texts
 from charnn.data.encode import encode_text
 from charnn.errors import CorpusError
@@ -98,6 +98,21 @@ def test_where_a_redirect_leads_is_said_in_one_line_without_secrets(host: str, p
         read(f"http://{host}/{path}")
     message = str(error.value)
     assert SECRET not in message and "\n" not in message and len(message) < 500
+
+
+@pytest.mark.parametrize(
+    ("address", "target", "followed"),
+    [
+        ("http://a.org/b", "https://a.org/b", True),
+        ("https://a.org/b", "https://A.org:444/c", True),
+        ("https://a.org/b", "http://a.org/b", False),
+        ("https://a.org/b", "https://a.org.evil.org/b", False),
+        ("https://a.org/b", "https://a.org@evil.org/b", False),
+        ("http://a.org/b", "ftp://a.org/b", False),
+    ],
+)
+def test_which_redirects_are_followed(address: str, target: str, followed: bool) -> None:
+    assert _may_follow(address, target) is followed
 
 
 def test_a_user_and_a_password_are_given_to_the_server_alone(

@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from charnn.analysis.memory import MemoryCurve, memory_curve
     from charnn.data.held_out import held_out
     from charnn.inference.infill import Filled, Filler, load_filler
-    from charnn.inference.model import Model, load
+    from charnn.inference.loading import load
+    from charnn.inference.model import Model
+    from charnn.inference.translator import Alignment, Candidate, Translation, Translator
     from charnn.library import Run, train
     from charnn.storage.description import Description, describe
 
 __all__ = [
+    "Alignment",
+    "Candidate",
     "Description",
     "Filled",
     "Filler",
@@ -23,6 +27,8 @@ __all__ = [
     "MemoryCurve",
     "Model",
     "Run",
+    "Translation",
+    "Translator",
     "__version__",
     "describe",
     "gradient_norms",
@@ -38,7 +44,11 @@ _HOMES = {
     "Filler": "charnn.inference.infill",
     "load_filler": "charnn.inference.infill",
     "Model": "charnn.inference.model",
-    "load": "charnn.inference.model",
+    "load": "charnn.inference.loading",
+    "Alignment": "charnn.inference.translator",
+    "Candidate": "charnn.inference.translator",
+    "Translation": "charnn.inference.translator",
+    "Translator": "charnn.inference.translator",
     "Run": "charnn.library",
     "train": "charnn.library",
     "Description": "charnn.storage.description",

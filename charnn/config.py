@@ -10,13 +10,16 @@ from typing import Any, Literal
 from charnn.bundled import BUNDLED_MODELS
 from charnn.settings import AUTOMATIC, Form, Range, Setting, setting, settings_of
 
-Kind = Literal["language_model", "bidirectional"]
+Kind = Literal["language_model", "bidirectional", "encoder_decoder"]
 Cell = Literal["lstm", "gru", "rnn"]
 Nonlinearity = Literal["tanh", "relu"]
 Errors = Literal["strict", "replace"]
 Newlines = Literal["lf", "keep"]
 Unknown = Literal["error", "skip", "replace"]
 Precision = Literal["auto", "fp32", "bf16"]
+Layout = Literal["text", "pairs", "parallel"]
+Attention = Literal["dot", "none"]
+Copy = Literal["on", "off"]
 TrainOptions = Mapping[str, Any]
 """What a user may say about a run, by the names in TRAIN_SETTINGS; whatever is left out is chosen by the recipe."""
 
@@ -28,6 +31,7 @@ VALIDATION_STREAMS = 8
 # The headings of the help.
 RUN = "The run"
 TEXT = "Text"
+PAIRS = "Pairs of texts"
 NETWORK = "The network"
 OPTIMISATION = "Optimisation"
 DEVICE = "Device"
@@ -165,14 +169,57 @@ class ReadConfig:
     newlines: Newlines = setting("lf", "CR LF and CR: made LF, or kept as they are.", TEXT)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ColumnConfig:
+    """Which fields of records are the parts of a pair, and which part is read."""
+
+    source_column: str | None = setting(
+        None, "The field of .csv .jsonl .parquet records that is read.", PAIRS, metavar="NAME", shown="source"
+    )
+    target_column: str | None = setting(
+        None, "The field that is written.", PAIRS, metavar="NAME", shown="target"
+    )
+    features_column: str | None = setting(
+        None,
+        "The field of features, which are read too.",
+        PAIRS,
+        metavar="NAME",
+        shown="features, where there is one",
+    )
+    reverse: bool = setting(False, "From target to source.", PAIRS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparatorConfig:
+    """What stands between the symbols of the parts of a pair."""
+
+    source_separator: str = setting(
+        "",
+        "Text between the symbols of a source.",
+        PAIRS,
+        metavar="TEXT",
+        shown="nothing, each character is one",
+    )
+    target_separator: str = setting(
+        "",
+        "Text between the symbols of a target.",
+        PAIRS,
+        metavar="TEXT",
+        shown="nothing, each character is one",
+    )
+    features_separator: str = setting(";", "Text between features.", PAIRS, metavar="TEXT")
+
+
 @dataclass(frozen=True)
-class DataConfig(ReadConfig):
+class DataConfig(ReadConfig, ColumnConfig, SeparatorConfig):
     """Which text, how it is read and how it is split. `val_fraction` None: a tenth, at most MAX_VALIDATION.
 
+    `layout`: the sources are a text, or files of pairs, or a file of sources and one of targets, line by line.
     `documents` is a kind, "auto" (decided on reading), or the text between documents.
     """
 
     sources: tuple[str, ...] = setting((), is_path=True)
+    layout: Layout = setting("text")
     documents: str = setting(
         AUTOMATIC,
         "What a document is: one continuous text (none), each line, what empty lines separate (paragraphs), each "
@@ -269,6 +316,28 @@ class ModelConfig:
         within=SHARE,
         shown=CHOSEN,
     )
+    encoder_hidden: int = setting(
+        0,
+        "Of pairs: width of the encoder's hidden state in each direction; without attention it is --hidden.",
+        NETWORK,
+        within=Range(0, 1 << 16),
+        shown=CHOSEN,
+        is_architecture=True,
+    )
+    attention: Attention = setting(
+        "dot",
+        "Of pairs: at each symbol the decoder looks at the whole source, or only its last hidden state is passed on.",
+        NETWORK,
+        is_architecture=True,
+    )
+    copy_gate: Copy = setting(
+        "off",
+        "Of pairs: with attention, a symbol may be copied from the source.",
+        NETWORK,
+        shown="on where more than half of the targets' symbols are sources' too",
+        is_architecture=True,
+    )
+    source_size: int = setting(0, within=Range(0, 0x110000))
     kind: Kind = setting("language_model")
 
     @property
@@ -279,8 +348,30 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class KindConfig:
-    """How a kind of model is asked for; `model/kinds.py` turns it into the model's `kind`."""
+    """How a kind of model is asked for; `model/kinds.py` turns it into the model's `kind`.
 
+    Pairs become the sources of DataConfig, `charnn.training.pair_options` does it.
+    """
+
+    pairs: tuple[str, ...] = setting(
+        (),
+        "Train an encoder-decoder on pairs instead of a text: source, tab, target, and perhaps a tab and features.",
+        PAIRS,
+        metavar="FILE",
+        is_path=True,
+        on_resume="free",
+    )
+    source: str | None = setting(
+        None,
+        "Instead of --pairs: a file of sources, one a line, and",
+        PAIRS,
+        metavar="FILE",
+        is_path=True,
+        on_resume="free",
+    )
+    target: str | None = setting(
+        None, "one of their targets.", PAIRS, metavar="FILE", is_path=True, on_resume="free"
+    )
     bidirectional: bool = setting(
         False,
         "Two networks that read from either end and meet in the output layer: for charnn fill, not sample and score.",
@@ -319,6 +410,13 @@ class OptimConfig:
         "AdamW's weight decay, of matrices only.",
         OPTIMISATION,
         within=Range(0, below=1_000_000),
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "Of pairs: share of the probability that is taught for all symbols alike.",
+        OPTIMISATION,
+        within=SHARE,
+        shown=CHOSEN,
     )
     warmup: int = setting(40, within=Range(0))
     final_lr: float = setting(0.01, within=Range(0, 1))  # of the peak
@@ -490,6 +588,25 @@ class FillConfig:
         within=Range(0),
     )
     count: int = setting(5, "How many ways to fill.", OUTPUT, flags="-n --num-fills", within=Range(1))
+
+
+@dataclass(frozen=True)
+class TranslateConfig:
+    """How targets are found. `temperature` 0 is a beam search, above it they are drawn."""
+
+    beam: int = setting(
+        5, "Keep the N likeliest targets at each symbol; 1 is greedy.", SEARCH, within=Range(1, 1000)
+    )
+    temperature: float = setting(
+        0.0,
+        "Draw the targets at random: below 1 safer, above 1 wilder; 0 searches the likeliest.",
+        SEARCH,
+        flags="-t --temp --temperature",
+        within=TEMPERATURE,
+    )
+    count: int = setting(
+        1, "How many targets of each source.", OUTPUT, flags="-n --num-targets", within=Range(1, 1000)
+    )
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from charnn.config import TrainOptions
 from charnn.data.collected_texts import store_texts
 from charnn.data.sources import listed_paths
 from charnn.errors import InputError
-from charnn.inference.model import Model, load
+from charnn.inference.loading import load
 from charnn.training.events import Event, Finished, RunSummary
 from charnn.training.options import checked_options
+from charnn.training.pair_options import with_pairs
 from charnn.training.run_lock import absolute_options, lock_run
 
 
@@ -26,8 +27,8 @@ class Run:
     steps: int
     reason: str
 
-    def model(self) -> Model:
-        """The best model of the run."""
+    def model(self) -> Any:
+        """The best model of the run, as `charnn.load` loads it."""
         return load(self.folder)
 
 
@@ -77,7 +78,7 @@ def train_events(
 
     `started` is the moment a budget in minutes counts from, on time.monotonic's scale (default: now).
     """
-    options = checked_options(options)
+    corpus, options = with_pairs(corpus, checked_options(options))
     with lock_run(corpus, options, dry_run=dry_run) as run_lock:
         # waiting threads spin for moments only: spinning longer makes a busy machine several times slower
         os.environ.setdefault("GOMP_SPINCOUNT", "5000")

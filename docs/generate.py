@@ -16,6 +16,7 @@ from charnn.config import (
     GradientsConfig,
     MemoryConfig,
     SampleConfig,
+    TranslateConfig,
 )
 from charnn.files import write_atomically
 from charnn.settings import settings_of
@@ -46,6 +47,7 @@ COMMANDS = {
     "charnn train": TRAIN_CONFIGS,
     "charnn sample": (SampleConfig, DrawConfig),
     "charnn fill": (FillConfig,),
+    "charnn translate": (TranslateConfig,),
     "charnn inspect gradients": (GradientsConfig,),
     "charnn inspect memory": (MemoryConfig,),
 }

@@ -1,6 +1,7 @@
 """What a command says on stderr of its own choices and readings: the model, the seed, another normal form."""
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from charnn.cli.terminal import note
@@ -10,9 +11,10 @@ if TYPE_CHECKING:
     from charnn.inference.find import Found
     from charnn.inference.infill import Filler
     from charnn.inference.model import Model
+    from charnn.inference.translator import Translator
     from charnn.storage.description import Description
 
-Loaded = TypeVar("Loaded", "Model", "Filler", "Description")
+Loaded = TypeVar("Loaded", "Model", "Filler", "Translator", "Description")
 
 MODEL_DEFAULT = "$CHARNN_MODEL, else the newest run under ./checkpoints, else the one that ships"
 
@@ -29,6 +31,18 @@ def announced_filler(path: str | None) -> "Filler":
     from charnn.inference.find import find_filler
 
     return _announced(find_filler(path))
+
+
+def announced_translator(paths: Sequence[str]) -> "Translator":
+    """Load the models of pairs at `paths` as one, or the one that `find_translator` prefers, and say which."""
+    from charnn.inference.find import find_translator
+    from charnn.inference.translator import load_translator
+
+    first = _announced(find_translator(paths[0] if paths else None))
+    others = [load_translator(path) for path in paths[1:]]
+    for other in others:
+        note(f"model: {other.path} (--model)")
+    return first.joined(others) if others else first
 
 
 def announced_description() -> "Description":

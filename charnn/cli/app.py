@@ -20,6 +20,7 @@ from charnn.cli.sample import sample
 from charnn.cli.score import score
 from charnn.cli.terminal import escape, escape_line, guard_streams
 from charnn.cli.train import train
+from charnn.cli.translate import translate
 from charnn.errors import CharnnError, InterruptedRunError
 from charnn.version import __version__
 
@@ -33,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train a character-level recurrent network on any text, sample from it, score with it.",
 )
-for command in (train, sample, score, fill, info, cache):
+for command in (train, sample, score, fill, translate, info, cache):
     app.command(cls=GroupedCommand)(command)
 app.add_typer(inspect)
 

@@ -34,6 +34,7 @@ def lines_of(model: Description) -> Iterator[str]:
 def value_of(model: Description) -> dict[str, Any]:
     """Everything, for scripts."""
     history = model.history
+    pairs = {"pairs": _symbols(model)} if model.pairs else {}
     return {
         "model": str(model.path),
         "bytes": model.bytes,
@@ -48,7 +49,19 @@ def value_of(model: Description) -> dict[str, Any]:
         },
         "provenance": dict(model.provenance),
         "history": history and {"training": history.training, "validation": history.validation},
+        **pairs,
     }
+
+
+def _symbols(model: Description) -> dict[str, list[str]]:
+    """Of an encoder–decoder, the symbols of each part of a pair."""
+    assert model.pairs is not None
+    parts = {
+        "source": model.pairs.source,
+        "features": model.pairs.features,
+        "target": model.vocabulary.characters,
+    }
+    return {name: [*model.pairs.symbols_of(glyphs)] for name, glyphs in parts.items()}
 
 
 def network(config: ModelConfig) -> str:
@@ -57,6 +70,8 @@ def network(config: ModelConfig) -> str:
     layers = "1 layer" if config.layers == 1 else f"{config.layers} layers"
     inputs = f"embedding of {config.embedding}" if config.embedding else "one-hot input"
     words = [f"{cell}, {layers} of {config.hidden}", inputs]
+    if config.kind == "encoder_decoder":
+        words[0] = f"{_reader(config)} → {words[0]}"
     if kind_of(config).directions > 1:
         words[0] += " in each direction"
     if config.ngrams:
@@ -64,7 +79,21 @@ def network(config: ModelConfig) -> str:
     return ", ".join(words)
 
 
+def _reader(config: ModelConfig) -> str:
+    """What an encoder–decoder's decoder stands on, in words."""
+    if config.attention == "none":
+        return f"encoder of {config.hidden} → its last state"
+    copying = ", copying" if config.copy_gate == "on" else ""
+    return f"encoder of {config.encoder_hidden} in each direction → attention{copying}"
+
+
 def _vocabulary(model: Description) -> str:
+    if model.pairs:
+        symbols = _symbols(model)
+        features = f"{len(symbols['features']):,} features, " if symbols["features"] else ""
+        written = symbols["target"]
+        sizes = f"{len(symbols['source']):,} symbols of sources, {features}{len(written):,} of targets"
+        return f"{sizes}: {' '.join(written)}"
     unknown = " and the unknown one" if model.vocabulary.has_unknown else ""
     characters = model.vocabulary.characters
     return f"{len(characters):,} characters{unknown}: {characters}"

@@ -7,6 +7,7 @@ import typer
 from charnn.cli.announce import MODEL_DEFAULT
 from charnn.cli.options import CommandGroup, GroupedCommand, option, with_settings
 from charnn.config import ANALYSIS, OUTPUT, GradientsConfig, MemoryConfig
+from charnn.errors import InputError
 
 inspect = typer.Typer(
     cls=CommandGroup,
@@ -34,6 +35,14 @@ Corpus = Annotated[
         default="the bundled play",
     ),
 ]
+PairModel = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A run's folder or .safetensors file, of train --pairs.")
+]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The text that is read.")]
+Target = Annotated[
+    str | None, option("--target", ANALYSIS, "TEXT", "The text that is written.", default="the likeliest")
+]
+Features = Annotated[str, option("--features", ANALYSIS, "TEXT", "The source's features.", default="none")]
 Json = Annotated[
     bool, option("--json", OUTPUT, None, "One JSON object a model and line, with the whole curve.")
 ]
@@ -71,6 +80,30 @@ def gradients(
     found = [gradient_norms(model, text, **options) for model in inspected]
     curves = zip(inspected, found, strict=True)
     show(GRADIENTS, [Finding(model, f.lags, f.norms, f.unknown) for model, f in curves], output)
+
+
+@inspect.command(cls=GroupedCommand)
+def attention(
+    model: PairModel,
+    source: Source,
+    target: Target = None,
+    features: Features = "",
+    as_json: Json = False,
+    svg: Svg = None,
+    png: Png = None,
+) -> None:
+    """Show where a decoder looks. A row for each symbol that it writes, a column for each of the source.
+
+    Example: charnn inspect attention checkpoints/pairs "source"
+    """
+    from charnn.cli.translate_view import Output, show_attention
+    from charnn.inference.translator import load_translator
+
+    output = Output(as_json, svg, png)
+    translator = load_translator(model)
+    if not translator.has_attention:
+        raise InputError(f"{model} was trained with --attention none: it looks nowhere; name another")
+    show_attention(translator.align(source, target, features=features), output)
 
 
 @inspect.command(cls=GroupedCommand)

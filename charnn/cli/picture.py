@@ -28,13 +28,13 @@ def check_matplotlib() -> None:
 
 def write_picture(name: str | Path, chart: Chart, kind: Kind) -> None:
     """Draw a chart into a file, as `write_output` writes one. The same chart gives the same bytes."""
-    with _no_traces():
+    with no_traces():
         drawn = _drawn(chart, kind)
     write_output(name, [drawn])
 
 
 @contextmanager
-def _no_traces() -> Iterator[None]:
+def no_traces() -> Iterator[None]:
     """matplotlib keeps a list of fonts in a cache folder, and reads settings there: here in one that goes again."""
     if "MPLCONFIGDIR" in os.environ:
         yield

@@ -10,7 +10,7 @@ import typer
 from charnn.cli.announce import MODEL_DEFAULT, announced_model
 from charnn.cli.inputs import STDIN, read_bursts, read_pieces
 from charnn.cli.options import option, setting_option, with_settings
-from charnn.config import OUTPUT, EncodingConfig, ReadConfig, Unknown
+from charnn.config import OUTPUT, PAIRS, ColumnConfig, EncodingConfig, ReadConfig, TranslateConfig, Unknown
 from charnn.errors import InputError
 from charnn.settings import settings_of
 
@@ -109,7 +109,23 @@ Json = Annotated[
 ]
 
 
-@with_settings(ReadConfig)
+Pairs = Annotated[
+    list[str] | None,
+    option(
+        "--pairs",
+        PAIRS,
+        "FILE",
+        "Pairs as for train --pairs, whose sources a model of pairs translates: accuracy, wer (a source is right if "
+        "any of its targets is), symbol_error_rate, nats_per_symbol. Several models are an ensemble.",
+    ),
+]
+Beam = Annotated[
+    int | None,
+    option("--beam", PAIRS, "N", "Keep the N likeliest targets at each symbol.", default="5", least=1),
+]
+
+
+@with_settings(ColumnConfig, ReadConfig)
 def score(
     texts: Texts = None,
     file: Files = None,
@@ -124,6 +140,8 @@ def score(
     words: Words = False,
     top: Top = 0,
     html: Html = None,
+    pairs: Pairs = None,
+    beam: Beam = None,
     as_json: Json = False,
     **reading: Any,
 ) -> None:
@@ -134,6 +152,17 @@ def score(
 
     Example: charnn score "To be, or not to be" "To be, or be to not"
     """
+    if pairs:
+        _refuse_beside_pairs(
+            texts or file, whole or rank or chars or words or adapt or no_end, context or top or html
+        )
+        from charnn.cli.score_pairs import PairsRequest, score_pairs_of
+
+        score_pairs_of(
+            PairsRequest(pairs, model or [], beam or TranslateConfig.beam, unknown, as_json, reading)
+        )
+        return
+    _refuse_without_pairs(reading, beam)
     from charnn.cli.score_view import Shown, noting_conversion, shown, shown_as_json, with_totals
     from charnn.inference.comparison import Comparison
     from charnn.outputs import is_stdout, write_output
@@ -181,6 +210,19 @@ def _results(
             number = index - first + 1
             yield from comparison.texts(lines, index, first=number, called=f"{called}, line")
             index += len(lines)
+
+
+def _refuse_beside_pairs(*others: object) -> None:
+    if any(others):
+        raise InputError(
+            "--pairs scores pairs as a whole; give with it --model, --beam, --unknown and --json alone"
+        )
+
+
+def _refuse_without_pairs(reading: Mapping[str, Any], beam: int | None) -> None:
+    odd = [settings_of(ColumnConfig)[name].option for name in settings_of(ColumnConfig) if name in reading]
+    if odd or beam is not None:
+        raise InputError(f"{odd[0] if odd else '--beam'} is for pairs of texts; add --pairs FILE")
 
 
 def _refuse_misfits(*, whole: bool, adapt: bool, top: int, words: bool, ordered_stretches: bool) -> None:

@@ -64,6 +64,7 @@ class EncodedText:
     nuls: int = 0  # kept in files that looked like text at their beginning
     files: int = 1  # and addresses that it was read from
     left_out: str = ""  # of the folders that were named, how many of which kind
+    symbols: tuple[str, ...] = ()  # of pairs, those that glyphs stand for
 
 
 class Recalled(NamedTuple):
@@ -287,7 +288,8 @@ def _checked(path: Path, meta: dict[str, Any], sha256: str) -> EncodedText:
         raise ValueError("damaged")
     ids = open_array(path, kind, total)
     table = open_table(path.parent, meta["documents"]) if "documents" in meta else None
-    return EncodedText(ids, characters, counts, sha256, int(meta["replaced"]), table)
+    symbols = tuple(map(str, meta.get("symbols", ())))
+    return EncodedText(ids, characters, counts, sha256, int(meta["replaced"]), table, symbols=symbols)
 
 
 def _checksum(path: Path) -> int | None:

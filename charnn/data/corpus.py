@@ -14,7 +14,10 @@ from charnn.data.cache import EncodedText, open_encoded
 from charnn.data.collection import DEFAULT_FRACTION, DocumentView, split_documents
 from charnn.data.document_table import MARK_ID
 from charnn.data.encode import Progress, encode_text
+from charnn.data.pair_corpus import encoded_pairs, encoded_validation, split_pairs
+from charnn.data.pair_view import PairView
 from charnn.data.stored_array import in_memory
+from charnn.data.symbols import PairVocabulary
 from charnn.data.tokens import TokenView
 from charnn.data.vocab import UNKNOWN_ID, Vocabulary, choose_vocabulary
 from charnn.errors import CorpusError, InputError
@@ -44,8 +47,8 @@ class Corpus:
     """What a run trains on. `sha256` is the text's; with a validation file of its own, both joined by "+"."""
 
     vocabulary: Vocabulary
-    train: TokenView | DocumentView
-    val: TokenView | DocumentView | None
+    train: TokenView | DocumentView | PairView
+    val: TokenView | DocumentView | PairView | None
     chars: int  # of both parts
     sha256: str
     replaced: int  # U+FFFD put in place of bytes that weren't UTF-8
@@ -55,6 +58,8 @@ class Corpus:
     nuls: int = 0
     files: int = 1  # that the corpus was read from, the validation file not counted
     left_out: str = ""  # of the folders that were named
+    pairs: PairVocabulary | None = None  # of pairs: what sources hold; `vocabulary` is that of the targets
+    copied_share: float = 0.0  # of the targets' symbols, which the sources have too
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,9 @@ class Preview:
         return known / max(self.chars, 1)
 
 
-Base = Vocabulary | Callable[[Preview], Vocabulary | None] | None
-"""The vocabulary to extend, or what chooses it once the text is there."""
+PairBase = tuple[Vocabulary, PairVocabulary]
+Base = Vocabulary | PairBase | Callable[[Preview], Vocabulary | None] | None
+"""The vocabulary to extend (of pairs both), or what chooses it once the text is there."""
 
 
 def open_corpus(
@@ -102,7 +108,7 @@ def open_corpus(
     return _assembled(texts, data, base)
 
 
-def open_cached_corpus(data: DataConfig, *, base: Vocabulary | None, sha256: str) -> Corpus | None:
+def open_cached_corpus(data: DataConfig, *, base: Vocabulary | PairBase | None, sha256: str) -> Corpus | None:
     """The corpus with this hash from the cache, whatever its sources hold now; None where it isn't there whole.
 
     Raises CorpusError when it is too short, as `open_corpus` does.
@@ -116,6 +122,9 @@ def open_cached_corpus(data: DataConfig, *, base: Vocabulary | None, sha256: str
 
 def _assembled(texts: Sequence[EncodedText], data: DataConfig, base: Base) -> Corpus:
     """The corpus that these texts are."""
+    if data.layout != "text":
+        return _assembled_pairs(texts, data, base if isinstance(base, tuple) else None)
+    assert not isinstance(base, tuple)
     texts = [replace(text, ids=in_memory(text.ids)) for text in texts]
     counts = _counts(texts)
     documents = _documents(texts)
@@ -147,6 +156,29 @@ def _assembled(texts: Sequence[EncodedText], data: DataConfig, base: Base) -> Co
     )
 
 
+def _assembled_pairs(texts: Sequence[EncodedText], data: DataConfig, base: PairBase | None) -> Corpus:
+    parts = split_pairs(texts, data, base)
+    tables = [text.documents for text in texts if text.documents]
+    return Corpus(
+        parts.vocabulary,
+        parts.train,
+        parts.val,
+        chars=sum(int(text.counts.sum()) for text in texts),
+        sha256="+".join(text.sha256 for text in texts),
+        replaced=sum(text.replaced for text in texts),
+        unknown=0,
+        documents=Documents(
+            "pairs", "\n", sum(table.count for table in tables), sum(table.duplicates for table in tables)
+        ),
+        newlines=sum(text.newlines for text in texts),
+        nuls=sum(text.nuls for text in texts),
+        files=texts[0].files,
+        left_out=texts[0].left_out,
+        pairs=parts.pairs,
+        copied_share=parts.copied_share,
+    )
+
+
 def _check_options(data: DataConfig) -> None:
     for name, one in settings_of(DataConfig).items():
         if (value := getattr(data, name)) is not None:
@@ -161,6 +193,8 @@ def _texts(data: DataConfig, sha256: str | None, progress: Progress | None) -> l
     first = _text(data.sources, expected[0], data, progress)
     if data.val is None:
         return [first]
+    if data.layout != "text":
+        return [first, encoded_validation(data, progress)]
     kind = first.documents.kind if first.documents else "none"
     return [first, _text((data.val,), expected[1], replace(data, documents=kind), progress)]
 
@@ -174,6 +208,8 @@ def _text(
             return cached
         if "-" in sources and sys.stdin and sys.stdin.isatty():
             raise CorpusError("the corpus was piped in and its cached copy is gone; pipe it in again")
+    if data.layout != "text":
+        return encoded_pairs(data, progress)
     return encode_text(
         sources,
         separator=data.separator,

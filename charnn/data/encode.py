@@ -85,7 +85,7 @@ def encode_text(
         meta = encoder.finish(findings) | {"replaced": tally.replaced}
         encoded = store(folder, meta, tuple(map(without_secrets, sources)))
     found = Recalled(encoded.sha256, tally.replaced, findings.reason, tally.newlines, tally.nuls)
-    if stamps and _are_settled(stamps) and _are_current(stamps, listed):
+    if stamps and are_settled(stamps) and are_current(stamps, listed):
         for kind in {documents, findings.kind}:  # a resumed run asks for the kind that "auto" found
             remember(_key(stamps, replace(options, documents=kind)), found)
     return replace(encoded, files=len(listed), left_out=describe(left_out), **found.findings)
@@ -104,12 +104,12 @@ def _key(stamps: Sequence[FileStamp] | None, options: ReadOptions) -> str:
     return hashlib.sha256(json.dumps([stamps, asdict(options)]).encode()).hexdigest()
 
 
-def _are_settled(stamps: Sequence[FileStamp]) -> bool:
+def are_settled(stamps: Sequence[FileStamp]) -> bool:
     """Whether every file is older than a tick of the clock, so that a later change must show in its time."""
     return time.time_ns() - max(stamp.modified for stamp in stamps) > _CLOCK_TICK
 
 
-def _are_current(stamps: Sequence[FileStamp], listed: Sequence[Source]) -> bool:
+def are_current(stamps: Sequence[FileStamp], listed: Sequence[Source]) -> bool:
     """Whether the files are as they were when reading began, and a later change must show."""
     _wait_for_a_tick(stamps)
     return file_stamps(listed) == stamps
@@ -161,8 +161,8 @@ class Encoder:
         self._counts[: len(counts)] += counts
         self._write(ids, utf8)
 
-    def finish(self, findings: Findings) -> dict[str, Any]:
-        """Sync the file and tell what it holds, as the entry's meta."""
+    def finish(self, findings: Findings, symbols: Sequence[str] = ()) -> dict[str, Any]:
+        """Sync the file and tell what it holds, as the entry's meta; `symbols` are those that glyphs stand for."""
         with cache_writable():
             os.fsync(self._file.fileno())
             self._file.close()
@@ -171,6 +171,9 @@ class Encoder:
             "characters": "".join(map(chr, self._points)),
             "counts": self._counts[: len(self._points)].tolist(),
         }
+        if symbols:
+            self._hash.update(json.dumps(symbols).encode())
+            meta["symbols"] = symbols
         if self._table:
             kind, separator = findings.kind, findings.separator
             self._hash.update(

@@ -8,6 +8,7 @@ from charnn.config import DataConfig
 from charnn.data.collection import DocumentView
 from charnn.data.corpus import open_corpus
 from charnn.data.sources import listed_paths
+from charnn.data.tokens import TokenView
 
 
 def held_out(corpus: str | Path | Sequence[str | Path] = ()) -> str:
@@ -21,4 +22,5 @@ def held_out(corpus: str | Path | Sequence[str | Path] = ()) -> str:
     assert opened.val is not None  # unless a fraction of 0 were asked for
     if isinstance(opened.val, DocumentView):
         return opened.documents.separator.join(opened.val.texts(opened.vocabulary))
+    assert isinstance(opened.val, TokenView)
     return opened.vocabulary.decode(opened.val.read(0, len(opened.val)))

@@ -90,7 +90,7 @@ def _record_texts(files: Iterable[Document], options: ReadOptions, tally: Tally)
             case ".parquet":
                 texts = read_parquet(file.name, file.chunks, options.columns)
             case _:
-                lines = _lines(decoded(file, options.errors, tally, options.encoding))
+                lines = lines_of(decoded(file, options.errors, tally, options.encoding))
                 texts = read_records(file.name, lines, options.columns, options.errors)
         yield from _unified(texts, options, tally)
 
@@ -117,7 +117,7 @@ def _sampled(pieces: Iterator[str]) -> tuple[str, Iterator[str]]:
     return sample[:_SAMPLE], chain(head, pieces)
 
 
-def _lines(pieces: Iterable[str]) -> Iterator[str]:
+def lines_of(pieces: Iterable[str]) -> Iterator[str]:
     """Pieces of text → its lines, each with its newline."""
     begun: list[str] = []
     for piece in pieces:

@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import PurePosixPath
@@ -20,6 +20,9 @@ FIELD_JOINT = "\t"
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _PROBED_RECORDS = 1000  # at the beginning of a file, to tell which of its fields hold text
 _PARQUET_BATCH = 4096  # records
+
+Choose = Callable[[str, Sequence[str], Sequence[str]], list[str]]
+"""(a file's name, its fields, those that hold text) → the fields to read. Raises CorpusError."""
 
 
 def record_suffix(name: str) -> str | None:
@@ -37,6 +40,17 @@ def read_records(name: str, lines: Iterable[str], columns: Sequence[str], errors
     `columns` empty: the only field that holds text. Raises CorpusError, naming the file and the line, for what can't
     be parsed, for a field that isn't there or isn't text, and where `columns` is needed.
     """
+    for _, row in read_rows(name, lines, _chooser(columns), errors):
+        yield FIELD_JOINT.join(row)
+
+
+def read_rows(
+    name: str, lines: Iterable[str], choose: Choose, errors: Errors
+) -> Iterator[tuple[int, list[str]]]:
+    """The chosen fields of a .csv, .tsv or .jsonl file's records, each with the line where it begins.
+
+    Raises CorpusError as `read_records` does.
+    """
     suffix = record_suffix(name)
     records = _json_records(name, lines) if suffix == ".jsonl" else _table_records(name, lines, suffix)
     head = list(islice(records, _PROBED_RECORDS))
@@ -44,9 +58,9 @@ def read_records(name: str, lines: Iterable[str], columns: Sequence[str], errors
         return
     fields = list(dict.fromkeys(chain.from_iterable(record for _, record in head)))
     textual = [field for field in fields if any(_is_text(record.get(field)) for _, record in head)]
-    chosen = choose_columns(name, columns, fields, textual)
+    chosen = choose(name, fields, textual)
     for line, record in chain(head, records):
-        yield FIELD_JOINT.join([_field(name, line, record, field, errors) for field in chosen])
+        yield line, [_field(name, line, record, field, errors) for field in chosen]
 
 
 def read_parquet(name: str, chunks: Iterable[bytes], columns: Sequence[str]) -> Iterator[str]:
@@ -54,6 +68,11 @@ def read_parquet(name: str, chunks: Iterable[bytes], columns: Sequence[str]) -> 
 
     Raises CorpusError as `read_records` does, and without pyarrow.
     """
+    return map(FIELD_JOINT.join, read_parquet_rows(name, chunks, _chooser(columns)))
+
+
+def read_parquet_rows(name: str, chunks: Iterable[bytes], choose: Choose) -> Iterator[list[str]]:
+    """The chosen fields of a Parquet file's records, as `read_parquet` reads them."""
     try:
         import pyarrow
         from pyarrow import parquet
@@ -67,18 +86,20 @@ def read_parquet(name: str, chunks: Iterable[bytes], columns: Sequence[str]) -> 
             table = parquet.ParquetFile(spool)
             schema = table.schema_arrow
             textual = [field.name for field in schema if _is_arrow_text(pyarrow.types, field.type)]
-            chosen = choose_columns(name, columns, schema.names, textual)
+            chosen = choose(name, schema.names, textual)
             if odd := [field for field in chosen if field not in textual]:
                 raise CorpusError(f"{name}: the field {odd[0]!r} isn't text; {_named(textual)}")
             for batch in table.iter_batches(_PARQUET_BATCH, columns=chosen):
                 values = [batch.column(field).to_pylist() for field in chosen]
-                yield from (
-                    FIELD_JOINT.join([value or "" for value in row]) for row in zip(*values, strict=True)
-                )
+                yield from ([value or "" for value in row] for row in zip(*values, strict=True))
         except (pyarrow.ArrowException, OSError) as error:
             raise CorpusError(
                 f"{name} isn't a whole Parquet file ({_first_line(error)}); make it again"
             ) from error
+
+
+def _chooser(columns: Sequence[str]) -> Choose:
+    return lambda name, fields, textual: choose_columns(name, columns, fields, textual)
 
 
 def choose_columns(

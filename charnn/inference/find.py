@@ -10,6 +10,7 @@ from charnn.bundled import bundled_model
 from charnn.errors import CharnnError, InputError
 from charnn.inference.infill import Filler, load_filler
 from charnn.inference.model import Model, load
+from charnn.inference.translator import Translator, load_translator
 from charnn.storage.description import Description, describe
 from charnn.storage.run_folder import CHECKPOINTS, newest_first
 
@@ -41,12 +42,17 @@ def find_filler(path: str | None = None) -> Found[Filler]:
     return _found(path, load_filler)
 
 
+def find_translator(path: str | None = None) -> Found[Translator]:
+    """As `find_model`, for models of pairs, of which none ships with charnn."""
+    return _found(path, load_translator, is_shipped=False)
+
+
 def find_description() -> Found[Description]:
     """As `find_model` without a path, for a look: a bidirectional model serves too."""
     return _found(None, describe)
 
 
-def _found(path: str | None, load_one: Load[Loaded]) -> Found[Loaded]:
+def _found(path: str | None, load_one: Load[Loaded], *, is_shipped: bool = True) -> Found[Loaded]:
     if path is not None:
         return Found(load_one(path), "--model")
     if named := os.environ.get(MODEL_VARIABLE):
@@ -57,6 +63,10 @@ def _found(path: str | None, load_one: Load[Loaded]) -> Found[Loaded]:
             return Found(load_one(run.model), f"the newest under {CHECKPOINTS}", tuple(passed_over))
         except CharnnError as error:
             passed_over.append(str(error))
+    if not is_shipped:
+        raise InputError(
+            f"no model of pairs under ./{CHECKPOINTS}; run `charnn train --pairs FILE` or name one with --model"
+        )
     return _shipped(load_one, tuple(passed_over))
 
 

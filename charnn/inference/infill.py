@@ -20,7 +20,7 @@ from charnn.inference.generators import generators
 from charnn.inference.sampler import checked_seed, gumbel
 from charnn.inference.softmax import Doubles, probabilities_of
 from charnn.settings import checked, settings_of
-from charnn.storage.model_file import ModelFile, model_path, read_model
+from charnn.storage.model_file import ModelFile, model_path, read_model, require_capability
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ def load_filler(path: str | Path) -> Filler:
     Raises ModelFileError, naming it and what is wrong.
     """
     file = model_path(Path(path))
-    return Filler.of(read_model(file), file)
+    stored = read_model(file)
+    require_capability(file, stored.config, "fill")
+    return Filler.of(stored, file)
 
 
 def _chosen(log_probs: Doubles, config: FillConfig, seed: int) -> list[int]:

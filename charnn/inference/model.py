@@ -24,10 +24,9 @@ from charnn.inference.scorer import Scorer
 from charnn.inference.scores import Score
 from charnn.inference.softmax import probabilities_of
 from charnn.inference.stopping import Token
-from charnn.model.kinds import kind_of
 from charnn.settings import settings_of
 from charnn.storage.model_documents import ModelDocuments
-from charnn.storage.model_file import ModelFile, model_path, read_model
+from charnn.storage.model_file import ModelFile, model_path, read_model, require_capability
 
 if TYPE_CHECKING:
     from charnn.inference.dynamic_evaluation import DynamicEvaluationOptions
@@ -326,9 +325,7 @@ def load(path: str | Path) -> Model:
     """The model in a .safetensors file or a run's folder. Raises ModelFileError, naming it and what is wrong."""
     file = model_path(Path(path))
     stored = read_model(file)
-    kind = kind_of(stored.config)
-    if "sample" not in kind.capabilities:
-        raise ModelFileError(f"{file} is {kind.name}: it {kind.purpose}, see `charnn {kind.command}`")
+    require_capability(file, stored.config, "sample")
     return Model.of(stored, file)
 
 

@@ -10,9 +10,15 @@ from shlex import quote
 from typing import Any, Literal, TypeVar
 
 from charnn.config import Kind, ModelConfig, TrainOptions
-from charnn.model.shapes import Shapes, character_axes_of_network, network_shapes, output_shapes
+from charnn.model.shapes import (
+    Shapes,
+    character_axes_of_network,
+    encoder_decoder_shapes,
+    network_shapes,
+    output_shapes,
+)
 
-Capability = Literal["sample", "score", "fill"]
+Capability = Literal["sample", "score", "fill", "translate"]
 _T = TypeVar("_T")
 
 FORWARD, BACKWARD = "forward_network.", "backward_network."
@@ -36,6 +42,11 @@ class KindTraits:
     losses: int
     weight_shapes: Callable[[ModelConfig], Shapes]
     character_axes: Callable[[ModelConfig], dict[str, int]]
+
+    @property
+    def described(self) -> str:
+        """`a bidirectional model`."""
+        return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name} model"
 
     def example_command(self, model: str) -> str:
         """A command line for a shell that puts the model at the path to use."""
@@ -74,6 +85,8 @@ def dense_parameters(config: ModelConfig) -> int:
 
 def kind_for(options: TrainOptions) -> Kind:
     """The kind of model that options of `train` ask for."""
+    if options.get("layout", "text") != "text":
+        return "encoder_decoder"
     return "bidirectional" if options.get("bidirectional") else "language_model"
 
 
@@ -132,5 +145,16 @@ KINDS: Mapping[Kind, KindTraits] = {
         losses=3,
         weight_shapes=_bidirectional_shapes,
         character_axes=_bidirectional_character_axes,
+    ),
+    "encoder_decoder": KindTraits(
+        name="encoder-decoder",
+        purpose="writes a text from another",
+        capabilities=frozenset({"translate"}),
+        command="translate",
+        example="TEXT",
+        directions=1,
+        losses=1,
+        weight_shapes=encoder_decoder_shapes,
+        character_axes=lambda config: {"embedding.weight": 0, "output.weight": 0, "output.bias": 0},
     ),
 }

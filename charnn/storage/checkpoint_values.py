@@ -6,6 +6,7 @@ from re import fullmatch
 from typing import Annotated, Any
 
 from charnn.config import TrainConfig
+from charnn.data.symbols import PairVocabulary
 from charnn.data.vocab import Vocabulary
 from charnn.model.kinds import with_kind
 from charnn.settings import require_valid
@@ -27,6 +28,7 @@ class CheckpointValues:
     seconds: Annotated[float, Range(0)]
     deadline: float | None
     train_state: TrainState
+    pairs: PairVocabulary | None = None
 
     @property
     def step(self) -> int:
@@ -56,6 +58,9 @@ def _check_together(values: CheckpointValues) -> None:
     size, expected = len(values.vocabulary), values.config.model.vocab_size
     if size != expected:
         raise ValueError(f"vocabulary has {size} characters: config.model.vocab_size is {expected}")
+    sources, expected = values.pairs.source_size if values.pairs else 0, values.config.model.source_size
+    if sources != expected:
+        raise ValueError(f"pairs has {sources} source symbols: config.model.source_size is {expected}")
     if not fullmatch(r"[0-9a-f]{64}(\+[0-9a-f]{64})?", values.corpus_sha256):
         raise ValueError(f"corpus_sha256 is {values.corpus_sha256[:40]!a}: it must be 64 hexadecimal digits")
     minutes, deadline = values.config.budget.minutes, values.deadline

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from charnn.config import ModelConfig
+from charnn.data.symbols import PairVocabulary
 from charnn.data.vocab import Vocabulary
 from charnn.model.kinds import weight_shapes
 from charnn.storage.model_file import model_path, read_model
@@ -49,6 +50,7 @@ class Description:
     weights: tuple[Weight, ...]
     provenance: Mapping[str, Any]
     history: History | None
+    pairs: PairVocabulary | None = None  # of an encoder–decoder, whose `vocabulary` is that of its targets
 
     @property
     def parameters(self) -> int:
@@ -72,6 +74,7 @@ def describe(path: str | Path) -> Description:
         weights,
         stored.provenance,
         _history(file),
+        stored.pairs,
     )
 
 

@@ -10,17 +10,18 @@ Files may come from strangers: nothing is believed, executed, mapped or allocate
 import errno
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from charnn.config import ModelConfig, to_json
+from charnn.data.symbols import PairVocabulary
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, InputError, ModelFileError
 from charnn.files import open_own_file, open_regular, write_atomically
-from charnn.model.kinds import weight_shapes, with_kind
+from charnn.model.kinds import Capability, kind_of, weight_shapes, with_kind
 from charnn.model.shapes import inconsistency
 from charnn.settings import require_stored, settings_of
 from charnn.storage.model_documents import ModelDocuments
@@ -35,7 +36,7 @@ from charnn.storage.model_tensors import (
     require_sane,
     stored_tensors,
 )
-from charnn.storage.strict_json import parse_json
+from charnn.storage.strict_json import decode, parse_json
 from charnn.storage.tensor_file import safetensors_chunks, stored_array
 
 FORMATS = (1, 2)  # 2: with 8-bit rows
@@ -57,6 +58,7 @@ class ModelFile:
     weights: Weights
     provenance: dict[str, Any]
     documents: ModelDocuments | None = None  # of a model of documents, whose vocabulary has their end
+    pairs: PairVocabulary | None = None  # of an encoder–decoder, whose `vocabulary` is that of its targets
 
     def dense_weights(self) -> dict[str, Floats]:
         """The weights as arrays all."""
@@ -74,6 +76,13 @@ def model_path(path: Path) -> Path:
     if file.is_symlink() and Path(os.path.realpath(file)).parent != Path(os.path.realpath(path)):
         raise ModelFileError(f"{file} is a link out of its run: name the model's file itself")
     return file
+
+
+def require_capability(path: Path, config: ModelConfig, capability: Capability) -> None:
+    """Raise ModelFileError unless a model can do this; it says what the model does instead."""
+    kind = kind_of(config)
+    if capability not in kind.capabilities:
+        raise ModelFileError(f"{path} is {kind.name}: it {kind.purpose}, see `charnn {kind.command}`")
 
 
 def write_model(path: Path, model: ModelFile) -> None:
@@ -117,6 +126,8 @@ def _metadata_text(model: ModelFile) -> str:
     }
     if model.documents:
         metadata["documents"] = model.documents.to_json()
+    if model.pairs:
+        metadata["pairs"] = asdict(model.pairs)
     text = json.dumps(metadata, ensure_ascii=False)
     return text.encode(
         "utf-8", "backslashreplace"
@@ -159,10 +170,24 @@ def _read(file: BinaryIO, path: Path) -> ModelFile:
     config = parse_model_config(about["config"])
     weights = read_tensors(file, path, header, begin, weight_shapes(config))
     vocabulary = _vocabulary(about["vocabulary"], config)
-    documents = None
-    if vocabulary.has_end:
+    documents, pairs = None, None
+    if config.kind == "encoder_decoder":
+        pairs = _pairs(about["pairs"], config, vocabulary)
+    elif vocabulary.has_end:
         documents = ModelDocuments.parse(about["documents"], read_hashes(file, header, begin))
-    return ModelFile(config, vocabulary, weights, about["provenance"], documents)
+    return ModelFile(config, vocabulary, weights, about["provenance"], documents, pairs)
+
+
+def _pairs(value: Any, config: ModelConfig, vocabulary: Vocabulary) -> PairVocabulary:
+    """What sources hold, of the size that the configuration says."""
+    pairs = decode(PairVocabulary, value, "pairs")
+    if pairs.source_size != config.source_size:
+        raise ValueError(
+            f"its pairs have {pairs.source_size} source symbols, its configuration {config.source_size}"
+        )
+    if not vocabulary.has_end or not vocabulary.has_unknown:
+        raise ValueError("its vocabulary has no end, or nothing for what is unknown")
+    return pairs
 
 
 def _read_prefix(file: BinaryIO, size: int) -> bytes:
@@ -188,7 +213,7 @@ def _metadata(header: dict[str, Any]) -> dict[str, Any]:
             f"its format is {about.get('format')!r}, this charnn reads {known}; try a newer charnn"
         )
     parts = {name: _object(about.get(name), name) for name in ("config", "vocabulary", "provenance")}
-    return {**parts, "documents": about.get("documents")}
+    return {**parts, "documents": about.get("documents"), "pairs": about.get("pairs")}
 
 
 def parse_model_config(values: dict[str, Any]) -> ModelConfig:

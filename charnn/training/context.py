@@ -13,6 +13,7 @@ import torch
 from charnn.config import DataConfig, SampleConfig, TrainConfig, TrainOptions, to_json
 from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
+from charnn.data.tokens import TokenView
 from charnn.inference.model import Model
 from charnn.model.kinds import parameter_count
 from charnn.settings import settings_of
@@ -23,7 +24,7 @@ from charnn.storage.run_folder import RunFolder
 from charnn.storage.train_state import TrainState
 from charnn.training.events import Started
 from charnn.training.planner import Clock
-from charnn.training.task import task_for
+from charnn.training.tasks import task_for
 from charnn.training.trainer import Trainer
 from charnn.version import __version__
 
@@ -79,6 +80,7 @@ class RunContext:
             config=self.config,
             corpus_sha256=self.corpus.sha256,
             vocabulary=self.corpus.vocabulary,
+            pairs=self.corpus.pairs,
             versions=versions(),
             seconds=self.clock.seconds(),
             deadline=self.deadline,
@@ -93,6 +95,7 @@ class RunContext:
             weights,
             self._provenance(trainer),
             self._model_documents,
+            self.corpus.pairs,
         )
 
     @cached_property
@@ -107,7 +110,7 @@ class RunContext:
     def _opening(self) -> dict[str, str]:
         """How a text without newlines begins: what a sample of its model goes on from where there is no prompt."""
         part, vocabulary = self.corpus.train, self.corpus.vocabulary
-        if isinstance(part, DocumentView) or "\n" in vocabulary:
+        if not isinstance(part, TokenView) or "\n" in vocabulary:
             return {}
         return {"opening": vocabulary.decode(part.read(0, min(OPENING, len(part))))}
 

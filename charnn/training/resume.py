@@ -9,8 +9,8 @@ from typing import Any
 
 from charnn.config import TRAIN_SETTINGS, Budget, TrainConfig, TrainOptions
 from charnn.data.batches import fit
-from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
+from charnn.data.tokens import TokenView
 from charnn.errors import InputError, ModelFileError
 from charnn.model.kinds import kind_options
 from charnn.settings import AUTOMATIC, settings_of
@@ -102,7 +102,7 @@ def _require_same(name: str, given: Any, had: Any) -> None:
 def check_fit(config: TrainConfig, corpus: Corpus) -> None:
     """Raise ValueError where the configuration isn't one for this corpus."""
     sizes, size = (config.optim.batch_size, config.optim.seq_length), len(corpus.vocabulary)
-    most = sizes if isinstance(corpus.train, DocumentView) else fit(len(corpus.train), *sizes)
+    most = fit(len(corpus.train), *sizes) if isinstance(corpus.train, TokenView) else sizes
     if most != sizes:
         raise ValueError(
             f"config.optim has {sizes[0]} streams of {sizes[1]} characters a step: "

@@ -13,7 +13,7 @@ from pathlib import Path
 from charnn.config import DataConfig
 from charnn.data.addresses import scheme_of, without_secrets
 from charnn.data.cache import open_encoded
-from charnn.data.corpus import Corpus, open_cached_corpus, open_corpus
+from charnn.data.corpus import Corpus, PairBase, open_cached_corpus, open_corpus
 from charnn.data.encode import Progress
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, CorpusError
@@ -27,7 +27,7 @@ def resumed_corpus(
     data: DataConfig,
     stored: DataConfig,
     run: Path,
-    vocabulary: Vocabulary,
+    base: Vocabulary | PairBase,
     sha256: str,
     progress: Progress | None = None,
 ) -> tuple[Corpus, DataConfig, list[str]]:
@@ -37,18 +37,18 @@ def resumed_corpus(
     Raises CorpusError where the text is nowhere.
     """
     try:
-        return open_corpus(data, base=vocabulary, sha256=sha256, progress=progress), data, []
+        return open_corpus(data, base=base, sha256=sha256, progress=progress), data, []
     except CharnnError as error:
         reason = error
     for moved in _moved(data, run):
         try:
-            corpus = open_corpus(moved, base=vocabulary, sha256=sha256, progress=progress)
+            corpus = open_corpus(moved, base=base, sha256=sha256, progress=progress)
         except CharnnError:
             continue
         return corpus, moved, [f"the corpus was moved with the run: it is read from {moved.sources[0]}"]
     if data != stored:
         raise reason
-    if cached := open_cached_corpus(data, base=vocabulary, sha256=sha256):
+    if cached := open_cached_corpus(data, base=base, sha256=sha256):
         return cached, data, [f"{_cause(reason)}: the run goes on with the cached copy of its text"]
     raise CorpusError(
         f"{_cause(reason)}; where the text lies elsewhere now, name it: charnn train CORPUS --resume --out {run}"

@@ -21,6 +21,7 @@ from charnn.training.device import memory_advice
 from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary, Saved
 from charnn.training.loop import Loop
 from charnn.training.options import option_notices
+from charnn.training.pair_summary import summarise_pairs
 from charnn.training.planner import Planner
 from charnn.training.resume import Resumption, restore, resumption
 from charnn.training.resumed_corpus import addresses_in
@@ -53,7 +54,8 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
     kind = kind_of(config.model)
     if "sample" not in kind.capabilities:
         sample = _no_samples(request, kind)
-    rows = summarise(config, context.corpus, path)
+    summarised = summarise_pairs if context.corpus.pairs else summarise
+    rows = summarised(config, context.corpus, path)
     yield RunSummary(str(path), rows, kind.example_command(str(path)))
     if dry_run:
         return
@@ -66,7 +68,7 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
 def _no_samples(request: TrainRequest, kind: KindTraits) -> Interval:
     """For a kind of model that writes no text. Raises InputError when samples are asked for."""
     if request.options.get("sample_every", "0") != "0":
-        raise InputError(f"--sample-every: a {kind.name} model can't sample, it {kind.purpose}; leave it out")
+        raise InputError(f"--sample-every: {kind.described} can't sample, it {kind.purpose}; leave it out")
     return Interval()
 
 

@@ -9,6 +9,7 @@ from charnn.config import DataConfig, Precision, TrainConfig, TrainOptions
 from charnn.data.batches import fit
 from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus, open_corpus
+from charnn.data.pair_view import PairView
 from charnn.errors import InputError, ModelFileError
 from charnn.model.kinds import kind_for
 from charnn.model.shapes import inconsistency
@@ -18,6 +19,7 @@ from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.run_folder import MetricsLog, RunFolder, started_config
 from charnn.training import device as devices
 from charnn.training.context import RunContext, TrainRequest, versions
+from charnn.training.pair_recipe import PairInputs, choose_for_pairs
 from charnn.training.planner import Clock
 from charnn.training.recipe import RecipeInputs, choose, choose_budget
 from charnn.training.resume import check_fit, continued_config, refused, refused_start
@@ -56,7 +58,7 @@ def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkp
         config.data,
         stored.data,
         folder.path,
-        values.vocabulary,
+        (values.vocabulary, values.pairs) if values.pairs else values.vocabulary,
         values.corpus_sha256,
         request.on_read,
     )
@@ -83,7 +85,11 @@ def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
         stored = replace(stored, threads=devices.sane_threads(stored.threads))
     config = _on_this_machine(continued_config(stored, _sources(request), request.options))
     require_fetchable(config.data, request, folder.path)
-    opened = _Opened(config.data, StartingModel({"init_from": config.init_from or NONE}), request)
+    opened = _Opened(
+        config.data,
+        StartingModel({"init_from": config.init_from or NONE, "layout": config.data.layout}),
+        request,
+    )
     config = replace(config, data=without_secrets_in(config.data))
     with refused_start(folder.path):
         check_fit(config, opened.corpus)
@@ -97,7 +103,7 @@ class _Opened:
     def __init__(self, data: DataConfig, start: StartingModel, request: TrainRequest) -> None:
         begun = time.monotonic()
         self.start = start
-        self.corpus = open_corpus(data, base=start.vocabulary_for, progress=request.on_read)
+        self.corpus = open_corpus(data, base=start.base, progress=request.on_read)
         self.seconds = time.monotonic() - begun
 
 
@@ -107,7 +113,7 @@ def _new_context(
     clock = Clock(request.started)
     deadline, late = _deadline(config, opened.seconds, clock)
     model = opened.start.model
-    weights = adapted_weights(model, opened.corpus.vocabulary) if model else None
+    weights = adapted_weights(model, opened.corpus.vocabulary, opened.corpus.pairs) if model else None
     return RunContext(config, opened.corpus, folder, clock, deadline, request, notices + late, weights)
 
 
@@ -124,6 +130,8 @@ def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[Tr
     device = devices.available_device(options.get("device", TrainConfig.device))
     devices.use_threads(options.get("threads"))
     options, gain, notices = _measured(options, device)
+    if isinstance(corpus.train, PairView):
+        return _chosen_for_pairs(options, data, corpus, device), notices
     gflops = gain * devices.machine_gflops(device) if choose_budget(options).is_timed else None
     is_collection = isinstance(corpus.train, DocumentView)
     is_warm = options.get("init_from", NONE) != NONE
@@ -132,7 +140,7 @@ def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[Tr
     config = _on_this_machine(replace(choose(options, data, inputs), device=str(device)))
     if reason := inconsistency(config.model):
         raise InputError(f"these options contradict each other: {reason}")
-    if isinstance(corpus.train, DocumentView):
+    if is_collection:
         return config, notices
     batch, length = fit(len(corpus.train), config.optim.batch_size, config.optim.seq_length)
     if (batch, length) == (config.optim.batch_size, config.optim.seq_length):
@@ -144,6 +152,20 @@ def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[Tr
         *notices,
         notice,
     ]
+
+
+def _chosen_for_pairs(
+    options: TrainOptions, data: DataConfig, corpus: Corpus, device: torch.device
+) -> TrainConfig:
+    """The recipe's configuration for pairs on this machine."""
+    assert isinstance(corpus.train, PairView) and corpus.pairs is not None
+    separators = corpus.pairs.separators
+    copied = corpus.copied_share if separators.source == separators.target else 0.0
+    sizes = corpus.train.count, corpus.pairs.source_size, len(corpus.vocabulary)
+    chosen = choose_for_pairs(options, data, PairInputs(*sizes, copied, device.type))
+    if reason := inconsistency(chosen.model):
+        raise InputError(f"these options contradict each other: {reason}")
+    return _on_this_machine(replace(chosen, device=str(device)))
 
 
 def _measured(options: TrainOptions, device: torch.device) -> tuple[TrainOptions, float, list[str]]:
@@ -167,7 +189,7 @@ def _precisions(precision: Precision, options: TrainOptions) -> list[Precision]:
     """Those to choose from. Two stacks at once read on threads of their own, where torch's autocast doesn't reach."""
     if precision != "auto":
         return [precision]
-    both = devices.cpu_has_bf16() and kind_for(options) == "language_model"
+    both = devices.cpu_has_bf16() and kind_for(options) != "bidirectional"
     return ["fp32", "bf16"] if both else ["fp32"]
 
 

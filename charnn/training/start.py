@@ -9,10 +9,11 @@ from pathlib import Path
 
 from charnn.bundled import BUNDLED_MODELS, bundled_model
 from charnn.config import TRAIN_SETTINGS, Budget, TrainOptions
-from charnn.data.corpus import Preview
+from charnn.data.corpus import Base, Preview
 from charnn.data.vocab import Vocabulary
+from charnn.errors import InputError
 from charnn.inference.model import Model
-from charnn.model.kinds import kind_for
+from charnn.model.kinds import kind_for, kind_of
 from charnn.storage.model_file import ModelFile, model_path, read_model
 from charnn.training.recipe import choose_budget
 
@@ -37,6 +38,14 @@ class StartingModel:
         named = self.options.get("init_from")
         if named is not None and named != NONE:
             self.model = read_model(named_model(named))
+            _require_fitting(named, self.model, self.options)
+
+    @property
+    def base(self) -> Base:
+        """The vocabulary to extend, of pairs both; of a text what decides once it is there."""
+        if self.model and self.model.pairs:
+            return self.model.vocabulary, self.model.pairs
+        return self.vocabulary_for
 
     def vocabulary_for(self, preview: Preview) -> Vocabulary | None:
         """The vocabulary to extend: that of the model to start from."""
@@ -68,6 +77,16 @@ class StartingModel:
                 f"(--init-from {NONE}: from nothing)"
             )
             self.options = {**self.options, "init_from": BASE}
+
+
+def _require_fitting(named: str, model: ModelFile, options: TrainOptions) -> None:
+    """Raise InputError for a model of pairs where a text is trained on, and the other way round."""
+    reads_pairs = options.get("layout", "text") != "text"
+    if reads_pairs is not (model.pairs is not None):
+        wanted = "pairs" if reads_pairs else "texts"
+        raise InputError(
+            f"--init-from {named} is {kind_of(model.config).described}, which learns no {wanted}"
+        )
 
 
 def named_model(name: str) -> Path:

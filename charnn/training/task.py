@@ -78,7 +78,7 @@ class TextTask(Task[TextBatch]):
 
     def __init__(self, config: TrainConfig, corpus: Corpus) -> None:
         optim, val = config.optim, corpus.val
-        assert isinstance(corpus.train, TokenView) and not isinstance(val, DocumentView)
+        assert isinstance(corpus.train, TokenView) and (val is None or isinstance(val, TokenView))
         self._model, self._val = config.model, val
         self._batch_size = optim.batch_size
         self._objective = OBJECTIVES[config.model.kind]()
@@ -128,7 +128,7 @@ class DocumentTask(Task[DocumentTensors]):
 
     def __init__(self, config: TrainConfig, corpus: Corpus) -> None:
         optim, val = config.optim, corpus.val
-        assert isinstance(corpus.train, DocumentView) and not isinstance(val, TokenView)
+        assert isinstance(corpus.train, DocumentView) and (val is None or isinstance(val, DocumentView))
         self._model, self._val = config.model, val
         self._objective = OBJECTIVES[config.model.kind]()
         self._batches = DocumentBatches(corpus.train, optim.batch_size, optim.seq_length, config.seed)
@@ -165,8 +165,3 @@ class DocumentTask(Task[DocumentTensors]):
         if self._val is None:
             return None
         return evaluate_documents(network, self._val, self._objective, stop)
-
-
-def task_for(config: TrainConfig, corpus: Corpus) -> Task[Any]:
-    """The task of a run."""
-    return TextTask(config, corpus) if isinstance(corpus.train, TokenView) else DocumentTask(config, corpus)

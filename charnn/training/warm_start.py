@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from charnn.config import TRAIN_SETTINGS, ModelConfig, TrainOptions
+from charnn.data.symbols import PairVocabulary
 from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
 from charnn.model.kinds import character_axes, kind_options
@@ -30,8 +31,10 @@ def with_architecture(options: TrainOptions, model: ModelConfig) -> TrainOptions
     return {**options, **shape}
 
 
-def adapted_weights(model: ModelFile, vocabulary: Vocabulary) -> dict[str, Tensor]:
-    """The model's weights with one row or column for each character of `vocabulary`.
+def adapted_weights(
+    model: ModelFile, vocabulary: Vocabulary, pairs: PairVocabulary | None = None
+) -> dict[str, Tensor]:
+    """The model's weights with one row or column for each character of `vocabulary`, and for each source id of `pairs`.
 
     A character that the model doesn't know gets the mean of the known ones, and a bias so much lower that all new ones
     together are given at most NEW_SHARE. (A mean logit's share is at most 1/V, by Jensen's inequality.)
@@ -40,6 +43,9 @@ def adapted_weights(model: ModelFile, vocabulary: Vocabulary) -> dict[str, Tenso
     places = _places(model.vocabulary, vocabulary)
     for name, axis in character_axes(model.config).items():
         weights[name] = _matched(weights[name], axis, places)
+    if model.pairs and pairs:
+        name = "source_embedding.weight"
+        weights[name] = _matched(weights[name], 0, _source_places(model.pairs, pairs))
     is_new = torch.tensor(places) < 0
     for name in (name for name in weights if name.endswith("output.bias")):
         weights[name][is_new] -= log(max(int(is_new.sum()) / (NEW_SHARE * len(model.vocabulary)), 1.0))
@@ -54,6 +60,13 @@ def _places(old: Vocabulary, new: Vocabulary) -> list[int]:
         *[old.unknown_id] * new.has_unknown,
         *[end] * new.has_end,
     ]
+
+
+def _source_places(old: PairVocabulary, new: PairVocabulary) -> list[int]:
+    """The old id of each new source id, or −1."""
+    features = Vocabulary(old.features).encode(new.features) if old.features else [-1] * len(new.features)
+    of_features = [i if i < 0 else len(old.source) + i for i in map(int, features)]
+    return [*old.source_vocabulary.encode(new.source).tolist(), *of_features, old.unknown_id]
 
 
 def _matched(weight: Tensor, axis: int, places: list[int]) -> Tensor:

@@ -1,0 +1,30 @@
+"""`charnn translate -i`: sources typed at a prompt, each answered."""
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from prompt_toolkit import PromptSession
+
+from charnn.cli.terminal import note
+from charnn.cli.translate_view import Output, show
+from charnn.errors import InputError
+from charnn.inference.translator import Translator
+
+_PROMPT = "> "
+
+
+def converse(translator: Translator, options: Mapping[str, Any], output: Output) -> None:
+    """Answer each source that is typed, with its features after a tab, until Ctrl-D."""
+    session: PromptSession[str] = PromptSession(_PROMPT)
+    for index in count():
+        try:
+            line = session.prompt()
+        except EOFError:
+            return
+        source, _, features = line.partition("\t")
+        given = {**options, "features": features or options["features"]}
+        try:
+            show(index, translator.translate(source, **given), output)
+        except InputError as error:
+            note(str(error))

@@ -1,0 +1,142 @@
+"""Learning pairs: −log p of each symbol of the targets, given the source and the symbols before it, in nats."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import log
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from charnn.config import TrainConfig
+from charnn.data.corpus import Corpus
+from charnn.data.pair_batches import PairBatches
+from charnn.data.pair_view import IGNORED, PairBatch, PairView
+from charnn.data.symbols import copied_ids
+from charnn.model.encoder_decoder import EncoderDecoder
+from charnn.model.state import State
+from charnn.training.objective import Loss
+from charnn.training.task import Task
+
+UNKNOWN_SHARE = {"on": 0.004, "off": 0.002}  # of a source's kinds of symbols, by the copy gate
+VALIDATED_SYMBOLS = 1 << 14  # of a batch, about
+
+
+@dataclass(frozen=True)
+class PairTensors:
+    """source (S, N) of `lengths` (N,), target (T, N) with its ends; IGNORED beyond a row's end."""
+
+    source: Tensor
+    lengths: Tensor
+    target: Tensor
+    symbols: int
+
+
+class PairTask(Task[PairTensors]):
+    """Pairs of texts, in batches of like lengths; no state is carried.
+
+    In training a source's symbols are sometimes unknown, all those of a kind together, and the same ones of the target
+    with them: so the network learns to copy what it doesn't know, and what an unknown symbol is.
+    """
+
+    def __init__(self, config: TrainConfig, corpus: Corpus) -> None:
+        assert isinstance(corpus.train, PairView) and corpus.pairs is not None
+        assert corpus.val is None or isinstance(corpus.val, PairView)
+        self._config, self._val = config.model, corpus.val
+        self._smoothing = config.optim.label_smoothing
+        self._vocabulary = corpus.vocabulary
+        self._copies = torch.from_numpy(copied_ids(corpus.vocabulary, corpus.pairs))
+        self._batches = PairBatches(corpus.train, config.optim.batch_size, config.seed)
+        self.batches_per_epoch = self._batches.batches_per_epoch
+        self.symbols_per_batch = len(corpus.train) / self.batches_per_epoch
+        self.val_symbols = 0 if corpus.val is None else len(corpus.val)
+        self.uniform_nats = log(config.model.vocab_size)
+
+    def new_network(self) -> EncoderDecoder:
+        return EncoderDecoder(self._config, self._copies)
+
+    def initial_state(self, network: Any) -> State:
+        return State((), torch.empty(0, 0))
+
+    def batch(self, step: int, device: torch.device) -> PairTensors:
+        return _tensors(self._batches.batch(step), device)
+
+    def loss(self, network: Any, batch: PairTensors, state: State) -> Loss:
+        """With label smoothing (Szegedy et al. 2016): a share of the probability is taught for all symbols alike."""
+        source, target = self._with_unknown(batch)
+        log_probs = network(source, batch.lengths, inputs_before(target, self._vocabulary.end_id))
+        counts = target != IGNORED
+        nats = -log_probs.gather(2, target.clamp(min=0)[..., None])[..., 0][counts].mean()
+        trained = nats
+        if self._smoothing:
+            trained = (1 - self._smoothing) * nats - self._smoothing * log_probs.mean(dim=2)[counts].mean()
+        return Loss(trained, nats, batch.symbols, state)
+
+    @torch.no_grad()
+    def evaluate(self, network: Any, stop: Callable[[], bool]) -> float | None:
+        if self._val is None:
+            return None
+        was_training = network.training
+        network.eval()
+        try:
+            return self._mean_nats(network, self._val, stop)
+        finally:
+            network.train(was_training)
+
+    def _mean_nats(self, network: EncoderDecoder, view: PairView, stop: Callable[[], bool]) -> float | None:
+        total, device = 0.0, network.output.weight.device
+        for numbers in batches_in_order(view):
+            if stop():
+                return None
+            batch = _tensors(view.batch(numbers), device)
+            log_probs = network(
+                batch.source, batch.lengths, inputs_before(batch.target, self._vocabulary.end_id)
+            )
+            found = log_probs.gather(2, batch.target.clamp(min=0)[..., None])[..., 0]
+            total -= float(found[batch.target != IGNORED].double().sum())
+        return total / len(view)
+
+    def _with_unknown(self, batch: PairTensors) -> tuple[Tensor, Tensor]:
+        """source and target, some kinds of symbols unknown."""
+        source, target, copies = batch.source, batch.target, self._copies.to(batch.source.device)
+        pairs, kinds = source.shape[1], len(copies)
+        is_unknown = torch.rand(pairs, kinds, device=source.device) < UNKNOWN_SHARE[self._config.copy_gate]
+        columns = torch.arange(pairs, device=source.device).expand_as(source)
+        source_hit = is_unknown[columns, source.clamp(min=0)] & (source != IGNORED)
+        of_target = torch.zeros(pairs, self._config.vocab_size, dtype=torch.bool, device=source.device)
+        known = copies != IGNORED
+        of_target[:, copies[known]] = is_unknown[:, known]
+        columns = torch.arange(pairs, device=source.device).expand_as(target)
+        target_hit = of_target[columns, target.clamp(min=0)] & (target != IGNORED)
+        if self._config.copy_gate == "off":
+            target_hit = torch.zeros_like(target_hit)
+        return (
+            source.masked_fill(source_hit, kinds - 1),
+            target.masked_fill(target_hit, self._vocabulary.unknown_id),
+        )
+
+
+def inputs_before(target: Tensor, end_id: int | None) -> Tensor:
+    """target (T, N) → the symbol before each: a target's end stands before its first, and beyond its end."""
+    assert end_id is not None
+    first = torch.full_like(target[:1], end_id)
+    shifted = torch.cat([first, target[:-1]])
+    return shifted.masked_fill(shifted == IGNORED, end_id)
+
+
+def batches_in_order(view: PairView) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
+    """The numbers of all pairs, those of like lengths together."""
+    sources, targets = view.lengths(np.arange(view.count))
+    order = np.lexsort((targets, sources))
+    longest = np.maximum(sources, targets)[order]
+    first = 0
+    while first < len(order):
+        size = max(1, VALIDATED_SYMBOLS // int(longest[min(first + 255, len(order) - 1)]))
+        yield order[first : first + min(size, 256)]
+        first += min(size, 256)
+
+
+def _tensors(batch: PairBatch, device: torch.device) -> PairTensors:
+    source, lengths, target = (torch.from_numpy(part).to(device, non_blocking=True) for part in batch)
+    return PairTensors(source, lengths, target, int(np.count_nonzero(batch.target != IGNORED)))

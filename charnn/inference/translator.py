@@ -16,7 +16,7 @@ from charnn.errors import InputError
 from charnn.inference.cells import Array
 from charnn.inference.pair_input import Query, encoded_target, padded, query
 from charnn.inference.pair_search import NOTHING, Ensemble, Targets, beam_search, draw, forced
-from charnn.inference.sampler import checked_seed, generator
+from charnn.inference.sampler import checked_seed
 from charnn.inference.thread_pool import in_order
 from charnn.inference.transducer import Ids, Transducer
 from charnn.settings import checked, settings_of
@@ -252,7 +252,7 @@ class Translator:
             if config.temperature:
                 seeds = [begun + numbers[i] for i in there]
                 generators = [
-                    generator(seed, at * config.count + k) for at in seeds for k in range(config.count)
+                    _generator(seed, at * config.count + k) for at in seeds for k in range(config.count)
                 ]
                 targets = draw(
                     self._ensemble,
@@ -295,6 +295,11 @@ class Translator:
         source, lengths = padded([asked.ids])
         log_probs, attentions = forced(self._ensemble, source, lengths, target[:, None])
         return log_probs[:, 0], np.concatenate(attentions)
+
+
+def _generator(seed: int, index: int) -> np.random.Generator:
+    """The random numbers of draw `index`: the child that SeedSequence(seed).spawn gives it."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
 
 
 def _batches(

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,8 @@ def test_the_run_itself_is_the_same(tmp_path, source):
 
 
 def test_without_the_library_it_is_refused_before_anything_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(tensorboard_log, "find_spec", lambda name: None)
+    for name in ("tensorboard", "tensorboard.compat.proto.event_pb2"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(InputError, match=r"pip install 'charnn\[tensorboard\]'") as caught:
         run(str(tmp_path / "no such file"), tmp_path / "run", steps=6, tensorboard=str(tmp_path / "board"))
     assert caught.value.exit_code == 2

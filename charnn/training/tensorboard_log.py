@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,15 @@ Scalars = dict[str, float]
 
 
 def check_tensorboard() -> None:
-    """Raise InputError, with the remedy, unless TensorBoard is there."""
-    if find_spec("tensorboard") is None:
-        raise InputError("--tensorboard needs TensorBoard: pip install 'charnn[tensorboard]'")
+    """Raise InputError, with the remedy, unless TensorBoard is there and can be imported."""
+    try:
+        import_module("tensorboard.compat.proto.event_pb2")
+        import_module("tensorboard.summary.writer.record_writer")
+    except (ImportError, TypeError) as error:  # TypeError: protobuf's, of another version
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"--tensorboard needs TensorBoard ({reason}): pip install 'charnn[tensorboard]'"
+        ) from error
 
 
 def logged(events: Iterator[Event], folder: str | None) -> Iterator[Event]:

@@ -126,7 +126,7 @@ def _json_records(name: str, lines: Iterable[str]) -> Iterator[tuple[int, dict[s
         if line.isspace():
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line.rstrip())  # so that an error is within the line
         except (ValueError, RecursionError) as error:
             raise CorpusError(
                 f"{name}, line {number} isn't JSON ({_first_line(error)}); mend or remove it"

@@ -8,8 +8,9 @@ import pytest
 from charnn.config import DataConfig
 from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus, open_corpus
-from charnn.data.document_batches import IGNORED, LONGEST_ROW, DocumentBatches
+from charnn.data.document_batches import LONGEST_ROW, DocumentBatches
 from charnn.data.document_hash import document_hash
+from charnn.data.vocab import IGNORED
 from charnn.errors import CorpusError
 
 

@@ -13,7 +13,7 @@ from charnn.config import DataConfig
 from charnn.data.corpus import Corpus, open_corpus
 from charnn.data.pair_batches import PairBatches
 from charnn.data.pair_files import Pair
-from charnn.data.pair_view import IGNORED
+from charnn.data.vocab import IGNORED
 from charnn.errors import CorpusError, InputError
 
 

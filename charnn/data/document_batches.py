@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from charnn.data.batches import Batch
 from charnn.data.collection import DocumentView
 from charnn.data.permutation import Permutation, key_of
+from charnn.data.vocab import IGNORED
 
-IGNORED = -1  # the target of a place after a document's end
 LONGEST_ROW = 1024  # symbols; a longer document is read in pieces, each but the first from the zero state
 CLASS_RATIO = 1.5  # between the longest and the shortest row of a class, where there are enough rows
 

@@ -12,9 +12,8 @@ from charnn.data.pair_encoding import DIVIDER
 from charnn.data.pair_files import Pair
 from charnn.data.stored_array import StoredArray
 from charnn.data.symbols import PairVocabulary
-from charnn.data.vocab import UNKNOWN_ID, Vocabulary
+from charnn.data.vocab import IGNORED, UNKNOWN_ID, Vocabulary
 
-IGNORED = -1
 """What stands beyond a row's end, in sources and in targets."""
 
 Numbers = NDArray[np.int64]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNKNOWN_ID = -1
+IGNORED = -1  # in the place of an id where there is no symbol, as beyond a text's end
 UNKNOWN_GLYPH = "\N{REPLACEMENT CHARACTER}"
 _SURROGATES = range(0xD800, 0xE000)
 

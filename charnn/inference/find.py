@@ -4,15 +4,17 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from charnn.bundled import bundled_model
 from charnn.errors import CharnnError, InputError
 from charnn.inference.infill import Filler, load_filler
 from charnn.inference.model import Model, load
-from charnn.inference.translator import Translator, load_translator
 from charnn.storage.description import Description, describe
 from charnn.storage.run_folder import CHECKPOINTS, newest_first
+
+if TYPE_CHECKING:
+    from charnn.inference.translator import Translator
 
 MODEL_VARIABLE = "CHARNN_MODEL"
 
@@ -42,8 +44,10 @@ def find_filler(path: str | None = None) -> Found[Filler]:
     return _found(path, load_filler)
 
 
-def find_translator(path: str | None = None) -> Found[Translator]:
+def find_translator(path: str | None = None) -> "Found[Translator]":
     """As `find_model`, for models of pairs, of which none ships with charnn."""
+    from charnn.inference.translator import load_translator
+
     return _found(path, load_translator, is_shipped=False)
 
 

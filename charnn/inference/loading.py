@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from charnn.inference.model import Model
-from charnn.inference.translator import Translator
 from charnn.model.kinds import kind_of
 from charnn.storage.model_file import model_path, read_model, require_capability
 
@@ -18,6 +17,8 @@ def load(path: str | Path) -> Any:
     file = model_path(Path(path))
     stored = read_model(file)
     if "translate" in kind_of(stored.config).capabilities:
+        from charnn.inference.translator import Translator
+
         return Translator.of(stored, file)
     require_capability(file, stored.config, "sample")
     return Model.of(stored, file)

@@ -8,9 +8,8 @@ from typing import get_args
 import numpy as np
 
 from charnn.config import Unknown
-from charnn.data.pair_view import IGNORED
 from charnn.data.symbols import PairVocabulary, split_symbols
-from charnn.data.vocab import UNKNOWN_ID, Vocabulary
+from charnn.data.vocab import IGNORED, UNKNOWN_ID, Vocabulary
 from charnn.errors import InputError, UnknownCharacterError
 from charnn.inference.encoding import known_form
 from charnn.inference.transducer import Ids

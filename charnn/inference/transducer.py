@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charnn.config import ModelConfig
-from charnn.data.pair_view import IGNORED
 from charnn.data.symbols import copied_ids
+from charnn.data.vocab import IGNORED
 from charnn.inference.cells import Array, Buffers, Layer, LayerState, cell_step, prepared_layer
 from charnn.inference.values import ArrayValue
 from charnn.model.ngrams import BEFORE_TEXT, history, ngram_rows

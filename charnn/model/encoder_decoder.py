@@ -15,7 +15,7 @@ from torch.nn.functional import log_softmax, softmax
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from charnn.config import ModelConfig
-from charnn.data.pair_view import IGNORED
+from charnn.data.vocab import IGNORED
 from charnn.model.network import LockedDropout, NgramEmbedding
 from charnn.model.ngrams import BEFORE_TEXT, history
 from charnn.model.shapes import encoder_width

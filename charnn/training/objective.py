@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from charnn.config import Kind, ModelConfig
-from charnn.data.document_batches import IGNORED
+from charnn.data.vocab import IGNORED
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
 from charnn.model.state import State

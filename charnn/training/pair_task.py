@@ -12,8 +12,9 @@ from torch import Tensor
 from charnn.config import TrainConfig
 from charnn.data.corpus import Corpus
 from charnn.data.pair_batches import PairBatches
-from charnn.data.pair_view import IGNORED, PairBatch, PairView
+from charnn.data.pair_view import PairBatch, PairView
 from charnn.data.symbols import copied_ids
+from charnn.data.vocab import IGNORED
 from charnn.model.encoder_decoder import EncoderDecoder
 from charnn.model.state import State
 from charnn.training.objective import Loss

@@ -18,8 +18,9 @@ from charnn.config import TrainConfig
 from charnn.data.batches import BatchStream
 from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
-from charnn.data.document_batches import IGNORED, DocumentBatches
+from charnn.data.document_batches import DocumentBatches
 from charnn.data.tokens import TokenView
+from charnn.data.vocab import IGNORED
 from charnn.model.state import State
 from charnn.training.evaluation import SEQ_LENGTH, evaluate, evaluate_documents, validation_length
 from charnn.training.objective import OBJECTIVES, Loss

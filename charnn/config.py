@@ -13,6 +13,7 @@ from charnn.settings import AUTOMATIC, Form, Range, Setting, setting, settings_o
 Kind = Literal["language_model", "bidirectional", "encoder_decoder"]
 Cell = Literal["lstm", "gru", "rnn"]
 Nonlinearity = Literal["tanh", "relu"]
+SkipConnection = Literal["none", "input"]
 Errors = Literal["strict", "replace"]
 Newlines = Literal["lf", "keep"]
 Unknown = Literal["error", "skip", "replace"]
@@ -261,6 +262,7 @@ class ModelConfig:
 
     With `ngrams` n ≥ 2 the embeddings of the 2-gram … n-gram that end at a character are added to its own, each order
     from a hashed table of `ngram_rows` rows (a power of two); in training each is left out with `ngram_dropout`.
+    With `skip_connection` "input" the output layer reads this sum too, beside the last layer's hidden state.
     A bidirectional network is two such networks, one for each direction, and an output layer over both.
     """
 
@@ -309,6 +311,13 @@ class ModelConfig:
         within=SHARE,
         shown=CHOSEN,
     )
+    skip_connection: SkipConnection = setting(
+        "none",
+        "What the output layer reads beside the hidden state: nothing, or the first layer's input, embedded.",
+        NETWORK,
+        shown="input with n-grams; none with --cell or --embedding",
+        is_architecture=True,
+    )
     dropout: float = setting(
         0.0,
         "Dropout between layers and before the output.",
@@ -344,6 +353,11 @@ class ModelConfig:
     def input_size(self) -> int:
         """Width of the first layer's input."""
         return self.embedding or self.vocab_size
+
+    @property
+    def output_size(self) -> int:
+        """Width of what the output layer reads: hidden state, and with a skip connection the input beside it."""
+        return self.hidden + (self.embedding if self.skip_connection == "input" else 0)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,12 @@ from charnn.storage.model_file import ModelFile, read_model
 from charnn.training.objective import BidirectionalObjective
 
 KINDS = (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
-INPUTS = ({"embedding": 0}, {"embedding": 3}, {"embedding": 3, "ngrams": 3, "ngram_rows": 16})
+INPUTS = (
+    {"embedding": 0},
+    {"embedding": 3},
+    {"embedding": 3, "ngrams": 3, "ngram_rows": 16},
+    {"embedding": 3, "ngrams": 3, "ngram_rows": 16, "skip_connection": "input"},
+)
 CONFIGS = [
     ModelConfig(
         6, cell=cell, nonlinearity=nonlinearity, layers=layers, hidden=5, kind="bidirectional", **inputs
@@ -43,7 +48,8 @@ def one_thread():
 
 
 def name(config: ModelConfig) -> str:
-    return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}-{config.ngrams}"
+    network = f"{config.cell}-{config.nonlinearity}-{config.layers}"
+    return f"{network}-{config.embedding}-{config.ngrams}-{config.skip_connection}"
 
 
 each_config = pytest.mark.parametrize("config", CONFIGS, ids=name)
@@ -150,7 +156,7 @@ def test_names_and_shapes_are_the_model_files(config):
 def test_both_stacks_are_counted_as_work(inputs):
     config = ModelConfig(6, layers=2, hidden=5, kind="bidirectional", **inputs)
     one = replace(config, kind="language_model")
-    assert dense_parameters(config) == 2 * dense_parameters(one) + 2 * 5 * 6 + 6
+    assert dense_parameters(config) == 2 * dense_parameters(one) + 2 * config.output_size * 6 + 6
 
 
 @each_config

@@ -111,6 +111,10 @@ def test_without_a_model_it_is_the_usual_one(info, monkeypatch, tmp_path):
             {"embedding": 4, "ngrams": 3, "ngram_rows": 4096},
             "lstm, 1 layer of 6, embedding of 4, 2- to 3-grams in 4,096 rows each",
         ),
+        (
+            {"embedding": 4, "skip_connection": "input"},
+            "lstm, 1 layer of 6, embedding of 4, skip connection from the input to the output layer",
+        ),
         ({"cell": "gru", "kind": "bidirectional"}, "gru, 1 layer of 6 in each direction, one-hot input"),
     ],
 )

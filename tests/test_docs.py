@@ -40,6 +40,7 @@ KINDS = [
     ModelConfig(20, cell="rnn", hidden=7, embedding=4, ngrams=4, ngram_rows=32),
     ModelConfig(20, cell="rnn", nonlinearity="relu", hidden=7),
     ModelConfig(20, cell="lstm", hidden=6, embedding=4, ngrams=2, ngram_rows=16),
+    ModelConfig(20, layers=2, hidden=6, embedding=4, ngrams=3, ngram_rows=16, skip_connection="input"),
     ModelConfig(vocab_size=12, hidden=5, embedding=64, ngrams=2, ngram_rows=QUANTIZED_FROM // 64),
 ]
 
@@ -146,15 +147,20 @@ def logits_of(path: Path, text: str) -> np.ndarray:
     return engine.logits(engine.read(vocabulary.encode(text), engine.initial()).top)[0]
 
 
-@pytest.mark.parametrize("config", KINDS, ids=lambda c: f"{c.cell}-{c.layers}-{c.embedding}-{c.ngrams}")
+@pytest.mark.parametrize(
+    "config", KINDS, ids=lambda c: f"{c.cell}-{c.layers}-{c.embedding}-{c.ngrams}-{c.skip_connection}"
+)
 def test_a_reader_written_from_the_page_finds_the_same_logits(reader, tmp_path, config) -> None:
     path = written(tmp_path, random_model(config))
     for text in ("", "a", "\n abcdefggg a"):
         np.testing.assert_allclose(reader(path).logits(text), logits_of(path, text), atol=1e-4)
 
 
-def test_the_reader_reads_both_ways(reader, tmp_path) -> None:
-    config = ModelConfig(20, hidden=6, embedding=4, ngrams=3, ngram_rows=16, kind="bidirectional")
+@pytest.mark.parametrize("skip", ["none", "input"])
+def test_the_reader_reads_both_ways(reader, tmp_path, skip) -> None:
+    config = ModelConfig(
+        20, hidden=6, embedding=4, ngrams=3, ngram_rows=16, skip_connection=skip, kind="bidirectional"
+    )
     stored = random_model(config)
     path, text = written(tmp_path, stored), "\n abc dcba"
     network = BidirectionalNetwork(config).eval()
@@ -164,8 +170,8 @@ def test_the_reader_reads_both_ways(reader, tmp_path) -> None:
         logits, _ = network(ids, network.initial_state(1))
     forward, backward = reader(path, "forward_network."), reader(path, "backward_network.")
     for place in range(1, len(text)):
-        hidden = forward.hidden(text[:place]) + backward.hidden(text[:place:-1])
-        np.testing.assert_allclose(reader(path).output(hidden), logits[place - 1, 0], atol=1e-4)
+        features = forward.features(text[:place]) + backward.features(text[:place:-1])
+        np.testing.assert_allclose(reader(path).output(features), logits[place - 1, 0], atol=1e-4)
 
 
 def test_the_reader_reads_the_model_that_ships(reader) -> None:

@@ -76,7 +76,15 @@ def test_validation_scores_each_document_from_its_beginning(tmp_path: Path, kind
     documents = [*NAMES, "a longer document " * 40]
     data = DataConfig((listed(tmp_path, documents),), documents="lines", val_fraction=0.5)
     corpus = open_corpus(data)
-    model = ModelConfig(len(corpus.vocabulary), hidden=8, embedding=8, ngrams=3, ngram_rows=64, kind=kind)
+    model = ModelConfig(
+        len(corpus.vocabulary),
+        hidden=8,
+        embedding=8,
+        ngrams=3,
+        ngram_rows=64,
+        skip_connection="input",
+        kind=kind,
+    )
     task = task_for(TrainConfig(model, data, OptimConfig(batch_size=2, seq_length=8), device="cpu"), corpus)
     network = task.new_network()
     found = task.evaluate(network, lambda: False)

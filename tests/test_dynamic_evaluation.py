@@ -22,13 +22,14 @@ CONFIGS = [
     replace(PLAIN, layers=2, cell="gru", embedding=6),
     replace(PLAIN, cell="rnn", dropout=0.5),
     replace(PLAIN, embedding=6, ngrams=4, ngram_rows=64, ngram_dropout=0.5, dropout=0.5),
+    replace(PLAIN, embedding=6, ngrams=4, ngram_rows=64, skip_connection="input"),
 ]
 TEXT = "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer"
 REPETITIVE = "To be, or not to be.\n" * 20
 STILL = DynamicEvaluationOptions(rate=0.0, ngram_rate=0.0)
 
 
-@pytest.fixture(params=CONFIGS, ids=["lstm", "gru", "rnn", "ngrams"])
+@pytest.fixture(params=CONFIGS, ids=["lstm", "gru", "rnn", "ngrams", "skip"])
 def model(request):
     return loaded(random_model(request.param, seed=4))
 

@@ -26,11 +26,19 @@ NGRAM_CONFIGS = [
     for cell in ("lstm", "gru", "rnn")
     for ngrams in (2, 5)
 ]
+SKIP_CONFIGS = [
+    ModelConfig(7, cell=cell, layers=layers, hidden=5, embedding=3, skip_connection="input")
+    for cell in ("lstm", "gru", "rnn")
+    for layers in (1, 2)
+]
+SKIP_NGRAM_CONFIG = ModelConfig(7, hidden=5, embedding=3, ngrams=5, ngram_rows=8, skip_connection="input")
+ALL_CONFIGS = [*CONFIGS, *NGRAM_CONFIGS, *SKIP_CONFIGS, SKIP_NGRAM_CONFIG]
 IDS = np.array([3, 0, 6, 6, 1, 2, 5, 4])
 
 
 def name(config):
-    return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}-{config.ngrams}"
+    skip = "-skip" if config.skip_connection == "input" else ""
+    return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}-{config.ngrams}{skip}"
 
 
 def stepped_logits(engine, ids, batch=1):
@@ -41,14 +49,14 @@ def stepped_logits(engine, ids, batch=1):
     return np.array(logits)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=name)
+@pytest.mark.parametrize("config", ALL_CONFIGS, ids=name)
 def test_engine_is_the_textbook(config):
     stored = random_model(config, seed=1)
     stepped = stepped_logits(Engine(config, stored.weights), IDS)
     np.testing.assert_allclose(stepped[:, 0], textbook.read(config, stored.weights, IDS)[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("config", CONFIGS + NGRAM_CONFIGS, ids=name)
+@pytest.mark.parametrize("config", ALL_CONFIGS, ids=name)
 def test_streams_of_a_batch_do_not_meet(config):
     engine = Engine(config, random_model(config, seed=2).weights)
     texts = np.stack([IDS, IDS[::-1], (IDS + 1) % 7], axis=1)  # (T, B)
@@ -96,7 +104,7 @@ def test_a_large_embedding_is_not_made_a_table():
     np.testing.assert_allclose(stepped_logits(unfolded, IDS), folded, atol=1e-6)
 
 
-@pytest.mark.parametrize("config", CONFIGS + NGRAM_CONFIGS, ids=name)
+@pytest.mark.parametrize("config", ALL_CONFIGS, ids=name)
 def test_a_state_is_a_value(config):
     """Stepping leaves the state it began from as it was, whatever shares the buffers."""
     engine = Engine(config, random_model(config, seed=3).weights)

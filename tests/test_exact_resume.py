@@ -39,8 +39,9 @@ CELLS = {
     "relu": {"cell": "rnn", "nonlinearity": "relu", **DEEP},
     "ngrams": {"cell": "lstm", "embedding": 4, "ngrams": 3, "ngram_rows": 16, "ngram_dropout": 0.5, **DEEP},
 }
+CELLS["skip"] = {**CELLS["ngrams"], "skip_connection": "input"}
 CELLS["bidirectional"] = {**CELLS["ngrams"], "bidirectional": True}
-CELLS["side by side"] = {**CELLS["bidirectional"], "layers": 1, "threads": 2}
+CELLS["side by side"] = {**CELLS["bidirectional"], "layers": 1, "threads": 2, "skip_connection": "input"}
 CELLS["bf16"] = {**CELLS["ngrams"], "precision": "bf16"}
 BUDGETS = {"steps": {"steps": STEPS}, "epochs": {"epochs": 2.2}}
 LSTM = {**BUDGETS["steps"], **CELLS["lstm"]}

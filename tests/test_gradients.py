@@ -12,16 +12,16 @@ from charnn.config import ModelConfig
 from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
 from charnn.inference.torch_network import trained_network
-from charnn.model.state import State
 from charnn.storage.model_file import ModelFile
 
 LAGS = 6
 SPAN = WARM_UP + LAGS + 2
-CONFIGS = [
+PLAIN_CONFIGS = [
     ModelConfig(vocab_size=7, cell=cell, nonlinearity=nonlinearity, layers=layers, hidden=5, **inputs)
     for cell, nonlinearity in (("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu"))
     for layers, inputs in ((1, {}), (2, {}), (2, {"embedding": 3, "ngrams": 3, "ngram_rows": 8}))
 ]
+CONFIGS = [*PLAIN_CONFIGS, ModelConfig(7, layers=3, hidden=5, embedding=3, skip_connection="input")]
 
 
 def text_of(length: int, seed: int = 0, known: int = 7) -> str:
@@ -80,7 +80,7 @@ def test_every_cell_against_the_jacobian_of_the_rest_of_the_window(config):
             _, before = network(ids[:cut], network.initial_state(1))
 
         def loss(h, before=before, cut=cut):
-            state = State((h, *before.layers[1:]), before.recent)
+            state = before._replace(layers=(h, *before.layers[1:]))
             for row in ids[cut:-1].split(LAGS):  # none at lag 0
                 if len(row):
                     _, state = network(row, state)

@@ -62,7 +62,9 @@ def test_the_probabilities_are_those_of_trying_every_fill(stored, text):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-@pytest.mark.parametrize("more", [{}, {"layers": 2}, {"embedding": 4, "ngrams": 3, "ngram_rows": 16}])
+@pytest.mark.parametrize(
+    "more", [{}, {"layers": 2}, {"embedding": 4, "ngrams": 3, "ngram_rows": 16, "skip_connection": "input"}]
+)
 @pytest.mark.parametrize("kind", ["language_model", "bidirectional"])
 def test_every_network_fills(cell, more, kind, tmp_path):
     config = replace(CONFIG, cell=cell, kind=kind, **more)

@@ -23,6 +23,7 @@ CELLS = [
     ModelConfig(vocab_size=20, hidden=8, cell="gru", embedding=4),
     ModelConfig(vocab_size=20, hidden=8, cell="rnn", nonlinearity="relu", layers=2),
     ModelConfig(vocab_size=20, hidden=8, embedding=4, ngrams=3, ngram_rows=16),
+    ModelConfig(vocab_size=20, hidden=8, embedding=4, skip_connection="input"),
 ]
 
 

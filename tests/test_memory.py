@@ -18,6 +18,7 @@ CONFIGS = [
     ModelConfig(vocab_size=9, cell="gru", hidden=5, layers=2, embedding=3),
     ModelConfig(vocab_size=9, cell="rnn", nonlinearity="relu", hidden=5),
     ModelConfig(vocab_size=9, cell="lstm", hidden=5, embedding=3, ngrams=3, ngram_rows=8),
+    ModelConfig(vocab_size=9, hidden=5, embedding=3, ngrams=3, ngram_rows=8, skip_connection="input"),
 ]
 TEXT = "".join(ALPHABET[i] for i in np.random.default_rng(0).integers(0, 9, 400))
 

@@ -1,5 +1,7 @@
 """The network against the textbook's equations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import textbook
@@ -28,6 +30,12 @@ NGRAM_CONFIGS = [
     for cell in ("lstm", "gru", "rnn")
     for ngrams in (2, 4)
 ]
+SKIP_CONFIGS = [
+    ModelConfig(6, cell=cell, layers=layers, hidden=5, embedding=3, skip_connection="input")
+    for cell in ("lstm", "gru", "rnn")
+    for layers in (1, 2)
+]
+SKIP_NGRAM_CONFIG = ModelConfig(6, hidden=5, embedding=3, ngrams=4, ngram_rows=8, skip_connection="input")
 IDS = torch.tensor([[3, 0], [5, 5], [1, 2], [4, 0], [0, 3], [2, 2], [5, 1]])  # (T, N)
 
 
@@ -37,11 +45,14 @@ def one_thread():
 
 
 def name(config: ModelConfig) -> str:
-    return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}-{config.ngrams}"
+    skip = "-skip" if config.skip_connection == "input" else ""
+    return f"{config.cell}-{config.nonlinearity}-{config.layers}-{config.embedding}-{config.ngrams}{skip}"
 
 
-each_config = pytest.mark.parametrize("config", CONFIGS, ids=name)
-with_ngrams = pytest.mark.parametrize("config", CONFIGS + NGRAM_CONFIGS, ids=name)
+each_config = pytest.mark.parametrize("config", CONFIGS + SKIP_CONFIGS, ids=name)
+with_ngrams = pytest.mark.parametrize(
+    "config", [*CONFIGS, *NGRAM_CONFIGS, *SKIP_CONFIGS, SKIP_NGRAM_CONFIG], ids=name
+)
 
 
 def network_of(config: ModelConfig, seed: int = 1, scale: float = 0.6) -> Network:
@@ -65,21 +76,21 @@ def by_the_textbook(network: Network, ids: Tensor, state: State) -> tuple[Tensor
     weights = {name: weight.detach().numpy() for name, weight in network.named_parameters()}
     streams = []
     for n in range(ids.shape[1]):
-        before = [part[:, n].numpy() for part in state.tensors()]
+        before = [part[:, n].numpy() for part in state.layers]
         logits, h, c = textbook.read(network.config, weights, ids[:, n], *before)
         streams.append((logits, h, c)[: 1 + len(state.layers)])
     logits, *after = (torch.from_numpy(np.stack(parts, axis=1)) for parts in zip(*streams, strict=True))
-    return logits, state.with_tensors(after)
+    return logits, state._replace(layers=tuple(after))
 
 
-@each_config
+@with_ngrams
 def test_forward_is_the_textbook(config):
     network = network_of(config)
     for state in (network.initial_state(2), random_state(network, 2)):
         logits, after = network(IDS, state)
         expected, expected_after = by_the_textbook(network, IDS, state)
         torch.testing.assert_close(logits, expected, rtol=0, atol=1e-12)
-        for part, expected_part in zip(after.tensors(), expected_after.tensors(), strict=True):
+        for part, expected_part in zip(after.layers, expected_after.layers, strict=True):
             torch.testing.assert_close(part, expected_part, rtol=0, atol=1e-12)
 
 
@@ -201,6 +212,16 @@ def test_dropout_leaves_out_the_same_units_for_a_whole_window_and_scales_up_the_
     assert 0.6 < float((left > 0).float().mean()) < 0.9
 
 
+def test_dropout_spares_what_the_skip_connection_leads_to_the_output_layer():
+    """Whole n-grams are left out of it already. A bidirectional network's output layer reads two such vectors."""
+    torch.manual_seed(0)
+    left = LockedDropout(0.25, hidden=100, width=150)(torch.ones(7, 3, 300))
+    assert left.unflatten(-1, (2, 150))[..., 100:].unique().tolist() == [1]
+    assert left.unflatten(-1, (2, 150))[..., :100].unique().tolist() == pytest.approx([0, 4 / 3])
+    network = network_of(replace(SKIP_NGRAM_CONFIG, dropout=0.5))
+    assert (network.dropout.hidden, network.dropout.width) == (5, 8)
+
+
 def test_initial_weights():
     """Recurrent matrices orthogonal gate by gate, biases zero but for the forget gate's one."""
     network = Network(ModelConfig(vocab_size=6, layers=2, hidden=5))
@@ -210,6 +231,12 @@ def test_initial_weights():
             torch.testing.assert_close(gate @ gate.T, torch.eye(5), rtol=0, atol=1e-5)
         bias = w[f"bias_ih_l{layer}"] + w[f"bias_hh_l{layer}"]
         assert bias.tolist() == [0.0] * 5 + [1.0] * 5 + [0.0] * 10
+
+
+def test_a_skip_connection_begins_without_a_say():
+    torch.manual_seed(0)
+    weight = Network(SKIP_NGRAM_CONFIG).output.weight
+    assert not weight[:, 5:].any() and weight[:, :5].all()
 
 
 def test_the_state_is_a_value():

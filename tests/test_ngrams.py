@@ -73,6 +73,8 @@ def test_dropout_leaves_whole_ngrams_out_in_training_only():
         ({"ngrams": 3, "ngram_rows": 12}, "power of two"),
         ({"ngrams": 3, "ngram_rows": 8, "embedding": 0}, "embedding"),
         ({"ngram_rows": 8}, "no n-grams"),
+        ({"embedding": 0, "skip_connection": "input"}, "skip connection"),
+        ({"kind": "encoder_decoder", "source_size": 3, "skip_connection": "input"}, "no skip connection"),
     ],
 )
 def test_contradictions_are_named(wrong, word):

@@ -16,6 +16,7 @@ EXPLICIT = {
     "layers": 3,
     "hidden": 77,
     "embedding": 5,
+    "skip_connection": "input",
     "dropout": 0.123,
     "batch_size": 9,
     "seq_length": 21,
@@ -75,6 +76,15 @@ def test_a_cell_or_an_input_that_is_named_is_plain(options, minutes):
             assert getattr(model, field.name) == field.default, field.name
     if "cell" in options and "embedding" not in options:
         assert model.embedding == 0
+
+
+def test_the_output_layer_reads_what_ngrams_add_to_the_input():
+    """But nothing is added to what the user named."""
+    assert chosen().model.skip_connection == chosen({"ngrams": 3}).model.skip_connection == "input"
+    for options in ({"ngrams": 0}, {"cell": "lstm", "ngrams": 5}, {"embedding": 32, "ngrams": 5}):
+        assert chosen(options).model.skip_connection == "none"
+    assert chosen({"skip_connection": "none"}).model.skip_connection == "none"
+    assert chosen({"embedding": 9, "skip_connection": "input"}).model.skip_connection == "input"
 
 
 def test_budget_as_given_else_ten_minutes():

@@ -17,8 +17,12 @@ CONFIGS = [
     ModelConfig(6, cell="gru", layers=1, hidden=5, embedding=3, ngrams=4, ngram_rows=16),
     ModelConfig(6, cell="lstm", layers=1, hidden=5, embedding=3, ngrams=2, ngram_rows=16),
     ModelConfig(6, cell="rnn", layers=3, hidden=5),
+    ModelConfig(6, cell="lstm", layers=2, hidden=5, embedding=3, skip_connection="input"),
+    ModelConfig(6, hidden=5, embedding=3, ngrams=3, ngram_rows=16, skip_connection="input"),
 ]
-each_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.cell}-{c.layers}-{c.ngrams}")
+each_config = pytest.mark.parametrize(
+    "config", CONFIGS, ids=lambda c: f"{c.cell}-{c.layers}-{c.ngrams}-{c.skip_connection}"
+)
 
 
 def after_text(config: ModelConfig, streams: int = 5) -> State:
@@ -34,7 +38,7 @@ def alike(one: State, other: State) -> bool:
 @each_config
 def test_shapes_are_those_that_are_told(config):
     state = after_text(config)
-    parts = [*state.layers, state.recent]
+    parts = [*state.layers, state.recent, state.input]
     assert [tuple(part.shape) for part in parts] == list(state_shapes(config, 5).values())
     zero = State.zero(config, 5, like=torch.zeros(1, dtype=torch.float64))
     assert [part.shape for part in zero.tensors()] == [part.shape for part in state.tensors()]
@@ -55,7 +59,8 @@ def test_rows_joined_are_the_whole(config):
 def test_what_is_stored_is_all_of_it(config):
     state = after_text(config)
     again = State.zero(config, 5, like=torch.zeros(1)).with_tensors(state.tensors())
-    assert alike(again, state) and torch.equal(again.recent, state.recent)
+    assert alike(again, state)
+    assert torch.equal(again.recent, state.recent) and torch.equal(again.input, state.input)
 
 
 @each_config
@@ -73,7 +78,7 @@ def test_the_engines_state_is_taken_apart_and_joined_alike(config):
     for ids in np.random.default_rng(1).integers(0, 6, (4, 5)):
         state = engine.advance(ids, state, buffers)
     joined = EngineState.join([state.rows(slice(0, 2)), state.rows(np.array([2, 3, 4]))])
-    assert np.array_equal(joined.recent, state.recent)
+    assert np.array_equal(joined.recent, state.recent) and np.array_equal(joined.top, state.top)
     for layer, expected in zip(joined.layers, state.layers, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(layer, expected, strict=True))
     assert np.array_equal(state.rows(np.array([4])).repeated(3).top, np.repeat(state.top[4:], 3, axis=0))

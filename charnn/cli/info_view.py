@@ -76,6 +76,8 @@ def network(config: ModelConfig) -> str:
         words[0] += " in each direction"
     if config.ngrams:
         words.append(f"2- to {config.ngrams}-grams in {config.ngram_rows:,} rows each")
+    if config.skip_connection == "input":
+        words.append("skip connection from the input to the output layer")
     return ", ".join(words)
 
 

@@ -173,4 +173,7 @@ class Weights:
 def _torch_state(state: Start) -> State:
     """The NumPy engine's state as the torch network's."""
     layers = tuple(torch.from_numpy(np.stack(arrays)) for arrays in zip(*state.layers, strict=True))
-    return State(layers, torch.from_numpy(state.recent[::-1].copy()))
+    hidden = layers[0].shape[-1]
+    return State(
+        layers, torch.from_numpy(state.recent[::-1].copy()), torch.from_numpy(state.top[:, hidden:].copy())
+    )

@@ -13,7 +13,7 @@ from charnn.inference.cells import Array, Buffers, LayerState, cell_step, prepar
 from charnn.inference.input_projection import MAX_TABLE, InputProjection
 from charnn.inference.values import ArrayValue
 from charnn.model.ngrams import BEFORE_TEXT
-from charnn.model.shapes import RECENT, state_shapes
+from charnn.model.shapes import INPUT, RECENT, state_shapes
 from charnn.storage.model_tensors import Weights, dense
 
 Ids = NDArray[np.integer]
@@ -28,11 +28,13 @@ class State(NamedTuple):
     """What a batch of B streams remembers. Opaque; never changed, so it may be shared and stepped twice.
 
     `recent` are the ids of the characters before the present one that n-gram inputs need, the latest first,
-    (n − 1, B).
+    (n − 1, B). `top` is what the output layer reads, (B, F): the last layer's hidden state, with a skip connection
+    the input too.
     """
 
     layers: tuple[LayerState, ...]
     recent: Ids
+    top: Array
 
     @classmethod
     def join(cls, states: Sequence["State"]) -> "State":
@@ -41,17 +43,13 @@ class State(NamedTuple):
             tuple(map(np.concatenate, zip(*layer, strict=True)))
             for layer in zip(*(state.layers for state in states), strict=True)
         )
-        return cls(layers, np.concatenate([state.recent for state in states], axis=1))
-
-    @property
-    def top(self) -> Array:
-        """The last layer's hidden state, (B, H): what the output layer reads."""
-        return self.layers[-1][0]
+        recent = np.concatenate([state.recent for state in states], axis=1)
+        return cls(layers, recent, np.concatenate([state.top for state in states]))
 
     def rows(self, chosen: slice | NDArray[np.intp]) -> "State":
         """The state of some of the streams, each as often as it is chosen."""
         layers = tuple(tuple(array[chosen] for array in layer) for layer in self.layers)
-        return State(layers, self.recent[:, chosen])
+        return State(layers, self.recent[:, chosen], self.top[chosen])
 
     def repeated(self, batch: int) -> "State":
         """`batch` copies of a single stream's state."""
@@ -71,6 +69,7 @@ class Engine(ArrayValue):
         # the first input stands for the first layer's input weights, which may be as large
         self._layers = [replace(first, input_weight=np.empty((0, 0), np.float32)), *deeper]
         self._cell_step = cell_step(config)
+        self._has_skip = config.skip_connection == "input"
         self._output_weight = dense(weights["output.weight"]).T
         self._output_bias = dense(weights["output.bias"])[None]
 
@@ -78,8 +77,10 @@ class Engine(ArrayValue):
         """The zero state of B = `batch` streams."""
         shapes = state_shapes(self.config, batch)
         recent = np.full(shapes.pop(RECENT), BEFORE_TEXT)
+        top = np.zeros((batch, self.config.output_size), np.float32)
+        del shapes[INPUT]  # a part of `top`
         layer = tuple(np.zeros((batch, hidden), np.float32) for _, _, hidden in shapes.values())
-        return State((layer,) * self.config.layers, recent)
+        return State((layer,) * self.config.layers, recent, top)
 
     def buffers(self, batch: int = 1) -> Buffers:
         """Scratch space to step `batch` streams with."""
@@ -88,19 +89,21 @@ class Engine(ArrayValue):
     def advance(self, ids: Ids, state: State, buffers: Buffers) -> State:
         """The state after each stream has read its character; ids (B,), each in [0, V), buffers for B."""
         taps = np.concatenate([ids[None], state.recent]) if len(state.recent) else ids[None]
+        inputs = self._first_input.product(taps, buffers.inputs)
         after: list[LayerState] = []
         for layer, before in zip(self._layers, state.layers, strict=True):
             if after:
                 layer.input_product(after[-1][0], buffers.inputs)
-            else:
-                self._first_input.product(taps, buffers.inputs)
             before[0].dot(layer.recurrent_weight, out=buffers.recurrent)
             after.append(self._cell_step(layer, buffers, before))
-        return State(tuple(after), taps[:-1])
+        top = after[-1][0]
+        if self._has_skip and inputs is not None:
+            top = np.concatenate([top, inputs], axis=1)
+        return State(tuple(after), taps[:-1], top)
 
-    def logits(self, hidden: Array) -> Array:
-        """What the output layer makes of hidden states (N, H): (N, V)."""
-        product: Array = hidden.dot(self._output_weight)
+    def logits(self, top: Array) -> Array:
+        """What the output layer makes of what it reads (N, F): (N, V)."""
+        product: Array = top.dot(self._output_weight)
         return np.add(product, self._output_bias, out=product)
 
     def step(self, ids: Ids, state: State, buffers: Buffers) -> tuple[Array, State]:

@@ -17,25 +17,34 @@ class InputProjection(ArrayValue):
     """What the first layer makes of a character, before its own state. Immutable.
 
     One-hot input times a matrix is a row of its transpose, so a table costs no more than the weights; an embedding
-    and the biases are folded into it.
+    and the biases are folded into it, unless a skip connection needs the embedding itself.
     """
 
     def __init__(
         self, config: ModelConfig, weights: Weights, layer: Layer, max_table: int = MAX_TABLE
     ) -> None:
         self._embedding = dense(weights["embedding.weight"]) if config.embedding else None
-        self._table = _input_table(layer, self._embedding, max_table)
+        is_read = config.skip_connection == "input"
+        self._table = None if is_read else _input_table(layer, self._embedding, max_table)
         self._ngrams = _NgramSum(config, weights["ngrams.weight"]) if config.ngrams else None
         self._layer = None if config.embedding == 0 else layer  # one-hot input needs no more than the table
 
-    def product(self, taps: NDArray[np.integer], out: Array) -> None:
-        """taps (n, B), the ids 0, 1, … characters back → the product with the biases, out (B, G·H)."""
+    def product(self, taps: NDArray[np.integer], out: Array) -> Array | None:
+        """taps (n, B), the ids 0, 1, … characters back → the product with the biases, out (B, G·H).
+
+        Returns the input itself, (B, E), where it was made.
+        """
         if self._table is not None:
             self._table.take(taps[0], axis=0, out=out, mode="clip")  # the other modes make a copy of `out`
-        elif self._embedding is not None and self._layer is not None:
-            self._layer.input_product(self._embedding[taps[0]], out)
-        if self._ngrams is not None and self._layer is not None:
-            out += self._ngrams.of(taps).dot(self._layer.input_weight)
+            if self._ngrams is not None and self._layer is not None:
+                out += self._ngrams.of(taps).dot(self._layer.input_weight)
+            return None
+        assert self._embedding is not None and self._layer is not None
+        inputs: Array = self._embedding.take(taps[0], axis=0)
+        if self._ngrams is not None:
+            inputs += self._ngrams.of(taps)
+        self._layer.input_product(inputs, out)
+        return inputs
 
 
 class _NgramSum(ArrayValue):

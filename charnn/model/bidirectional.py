@@ -37,8 +37,8 @@ class BidirectionalNetwork(nn.Module):
         half = replace(config, kind="language_model")
         self.forward_network = Network(half)
         self.backward_network = Network(half)
-        self.dropout = LockedDropout(config.dropout)
-        self.output = nn.Linear(2 * config.hidden, config.vocab_size)
+        self.dropout = LockedDropout(config.dropout, config.hidden, config.output_size)
+        self.output = nn.Linear(2 * config.output_size, config.vocab_size)
         nn.init.zeros_(self.output.bias)
 
     def forward(self, text: Tensor, state: State, lookahead: int = 0) -> tuple[Tensor, State]:
@@ -47,12 +47,12 @@ class BidirectionalNetwork(nn.Module):
         `state` is the one before the text, what is returned that before the last of the T characters; the text beyond
         them is looked at alone.
         """
-        before, behind, after = self._hidden(text, state, lookahead)
+        before, behind, after = self._features(text, state, lookahead)
         return self._joint_logits(before, behind), after
 
     def predictions(self, text: Tensor, state: State) -> tuple[Predictions, State]:
         """text (1 + T, N) → what all three output layers make of the T characters after the first, and the state."""
-        before, behind, after = self._hidden(text, state, 0)
+        before, behind, after = self._features(text, state, 0)
         joint = self._joint_logits(before, behind)
         return Predictions(
             joint, self.forward_network.logits(before), self.backward_network.logits(behind)
@@ -62,8 +62,8 @@ class BidirectionalNetwork(nn.Module):
         """The zero state of N = `batch` streams, before any text."""
         return self.forward_network.initial_state(batch)
 
-    def _hidden(self, text: Tensor, state: State, lookahead: int) -> tuple[Tensor, Tensor, State]:
-        """The hidden states before and behind each character, (T, N, H) each, and the forward network's state."""
+    def _features(self, text: Tensor, state: State, lookahead: int) -> tuple[Tensor, Tensor, State]:
+        """What output layers read before and behind each character, (T, N, F) each, and the forward network's state."""
         steps = len(text) - 1 - lookahead
         nothing_read = self.backward_network.initial_state(text.shape[1])
         (before, after), (read, _) = self._read_both((text[:steps], state), (text[1:].flip(0), nothing_read))
@@ -71,14 +71,14 @@ class BidirectionalNetwork(nn.Module):
         return before, behind[:steps], after
 
     def _read_both(self, *texts: tuple[Tensor, State]) -> list[tuple[Tensor, State]]:
-        """For each network ids (T, N) and the state before them → its hidden states (T, N, H) and the state after."""
-        stacks = [_hidden_computation(network) for network in (self.forward_network, self.backward_network)]
-        given = [(ids, state.recent, *state.layers) for ids, state in texts]
+        """For each network ids (T, N) and the state before them → its `features` (T, N, F) and the state after."""
+        stacks = [_features_computation(network) for network in (self.forward_network, self.backward_network)]
+        given = [(ids, state.recent, state.input, *state.layers) for ids, state in texts]
         if self._may_share_threads():
             found = parallel_stacks(stacks, given)
         else:
             found = [stack(*tensors) for stack, tensors in zip(stacks, given, strict=True)]
-        return [(hidden, State(tuple(layers), recent)) for hidden, recent, *layers in found]
+        return [(features, State(tuple(layers), recent, last)) for features, recent, last, *layers in found]
 
     def _may_share_threads(self) -> bool:
         """On a CPU; but dropout between layers draws its masks from a generator that both would share."""
@@ -90,13 +90,13 @@ class BidirectionalNetwork(nn.Module):
         return logits
 
 
-def _hidden_computation(network: Network) -> Computation:
-    """`network.hidden` of flat tensors, with a random generator of its own that follows from torch's."""
+def _features_computation(network: Network) -> Computation:
+    """`network.features` of flat tensors, with a random generator of its own that follows from torch's."""
     device = network.output.weight.device
     noise = torch.Generator(device).manual_seed(int(torch.randint(1 << 62, ()))) if network.training else None
 
-    def hidden_states(ids: Tensor, recent: Tensor, *layers: Tensor) -> tuple[Tensor, ...]:
-        hidden, after = network.hidden(ids, State(layers, recent), noise)
-        return hidden, after.recent, *after.layers
+    def features(ids: Tensor, recent: Tensor, last: Tensor, *layers: Tensor) -> tuple[Tensor, ...]:
+        found, after = network.features(ids, State(layers, recent, last), noise)
+        return found, after.recent, after.input, *after.layers
 
-    return hidden_states
+    return features

@@ -111,7 +111,7 @@ def with_kind(values: Mapping[str, Any]) -> dict[str, Any]:
 def _bidirectional_shapes(config: ModelConfig) -> Shapes:
     """Those of its two networks, the forward one first, and of the output layer over both."""
     of_both = _in_both(network_shapes(config))
-    return of_both | output_shapes(config, 2 * config.hidden)
+    return of_both | output_shapes(config, 2 * config.output_size)
 
 
 def _bidirectional_character_axes(config: ModelConfig) -> dict[str, int]:

@@ -13,12 +13,14 @@ Noise = torch.Generator | None
 
 
 class Network(nn.Module):
-    """Embedding or one-hot input, a stack of recurrent layers, a linear output layer.
+    """Embedding or one-hot input, a stack of recurrent layers, a linear output layer over the last one's states.
 
     The vanilla RNN is s_t = f(U x_t + W s_{t−1} + b), o_t = softmax(V s_t + c) (Elman 1990; f is tanh or ReLU);
     the LSTM is Hochreiter and Schmidhuber's with a forget gate (Gers et al. 2000); the GRU is Cho et al.'s with
     the reset gate applied after the hidden product, as in cuDNN. Dropout falls between layers (Zaremba et al. 2014)
-    and, the same units for a whole sequence, before the output layer.
+    and, the same units for a whole sequence, of the hidden state before the output layer. With a skip connection that
+    layer reads the first layer's input too (the direct connections of Bengio et al. 2003): what n-grams say of the
+    next character needn't pass through the recurrent layers.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -27,30 +29,32 @@ class Network(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.embedding) if config.embedding else None
         self.ngrams = NgramEmbedding(config) if config.ngrams else None
         self.rnn = _recurrent_stack(config)
-        self.dropout = LockedDropout(config.dropout)
-        self.output = nn.Linear(config.hidden, config.vocab_size)
+        self.dropout = LockedDropout(config.dropout, config.hidden, config.output_size)
+        self.output = nn.Linear(config.output_size, config.vocab_size)
         self._initialise()
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids (T, N) and the state before them → logits (T, N, V) and the state after them."""
-        hidden, after = self.hidden(ids, state)
-        return self.logits(hidden), after
+        features, after = self.features(ids, state)
+        return self.logits(features), after
 
-    def hidden(self, ids: Tensor, state: State, noise: Noise = None) -> tuple[Tensor, State]:
-        """ids (T, N) and the state before them → the last layer's hidden states (T, N, H) and the state after them.
+    def features(self, ids: Tensor, state: State, noise: Noise = None) -> tuple[Tensor, State]:
+        """ids (T, N) and the state before them → what the output layer reads (T, N, F) and the state after them.
 
-        Which n-grams are left out is drawn from `noise`.
+        F is H, with a skip connection H + E. Which n-grams are left out is drawn from `noise`.
         """
         inputs, recent = self._embed(ids, state.recent, noise)
         if self.config.cell == "lstm":
             hidden, layers = self.rnn(inputs, state.layers)
-            return hidden, State(layers, recent)
-        hidden, after = self.rnn(inputs, *state.layers)
-        return hidden, State((after,), recent)
+        else:
+            hidden, *layers = self.rnn(inputs, *state.layers)
+        if self.config.skip_connection == "none":
+            return hidden, State(tuple(layers), recent, state.input)
+        return torch.cat([hidden, inputs], dim=-1), State(tuple(layers), recent, inputs[-1])
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """The last layer's hidden states (T, N, H) → logits (T, N, V)."""
-        logits: Tensor = self.output(self.dropout(hidden))
+    def logits(self, features: Tensor) -> Tensor:
+        """What the output layer reads (T, N, F) → logits (T, N, V)."""
+        logits: Tensor = self.output(self.dropout(features))
         return logits
 
     def initial_state(self, batch: int) -> State:
@@ -68,7 +72,10 @@ class Network(nn.Module):
         return embedded + self.ngrams(text, noise), text[len(text) - history(self.config) :]
 
     def _initialise(self) -> None:
-        """Orthogonal recurrent matrices (Saxe et al. 2014); forget gates open (Jozefowicz et al. 2015)."""
+        """Orthogonal recurrent matrices (Saxe et al. 2014); forget gates open (Jozefowicz et al. 2015).
+
+        A skip connection begins without a say.
+        """
         hidden = self.config.hidden
         for name, parameter in self.rnn.named_parameters():
             if name.startswith("weight_hh"):
@@ -79,6 +86,7 @@ class Network(nn.Module):
                 if self.config.cell == "lstm" and name.startswith("bias_ih"):
                     parameter.data[hidden : 2 * hidden] = 1.0
         nn.init.zeros_(self.output.bias)
+        nn.init.zeros_(self.output.weight[:, hidden:])  # what a skip connection leads there
 
 
 class NgramEmbedding(nn.Module):
@@ -116,18 +124,22 @@ class NgramEmbedding(nn.Module):
 
 
 class LockedDropout(nn.Module):
-    """Leaves out the same units at every step of a sequence (Gal and Ghahramani 2016): one small mask to draw."""
+    """Leaves out the same units at every step of a sequence (Gal and Ghahramani 2016): one small mask to draw.
 
-    def __init__(self, share: float) -> None:
+    Of every `width` units side by side it may leave out the first `hidden`, and spares the others.
+    """
+
+    def __init__(self, share: float, hidden: int = 1, width: int = 1) -> None:
         super().__init__()
-        self.share = share
+        self.share, self.hidden, self.width = share, hidden, width
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(T, N, H) → the same shape, what is left scaled up."""
+    def forward(self, features: Tensor) -> Tensor:
+        """(T, N, multiple of `width`) → the same shape, what is left scaled up."""
         if not self.training or not self.share:
-            return hidden
-        kept = torch.empty_like(hidden[:1]).bernoulli_(1 - self.share)
-        return hidden * kept.div_(1 - self.share)
+            return features
+        kept = torch.empty_like(features[:1]).bernoulli_(1 - self.share).div_(1 - self.share)
+        torch.unflatten(kept, -1, (-1, self.width))[..., self.hidden :] = 1
+        return features * kept
 
 
 def _recurrent_stack(config: ModelConfig) -> nn.RNNBase:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 Computation = Callable[..., tuple[Tensor, ...]]
-"""(ids, recent ids, *layers) → (hidden states, recent ids, *layers) after them, as many tensors as it was given.
+"""(ids, *state) → (what output layers read, *state after them), as many tensors as it was given.
 
 Its random numbers, if it draws any, come from a generator of its own: nobody knows which of two draws first.
 """

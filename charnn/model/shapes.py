@@ -6,6 +6,8 @@ from charnn.model.ngrams import history
 Shapes = dict[str, tuple[int, ...]]
 RECENT = "recent"
 """The part of a state that holds the ids of the last characters."""
+INPUT = "input"
+"""The part of a state that holds the last character's input, for the output layer."""
 
 
 def network_shapes(config: ModelConfig) -> Shapes:
@@ -22,11 +24,11 @@ def network_shapes(config: ModelConfig) -> Shapes:
         shapes[f"rnn.weight_hh_l{layer}"] = (stacked, hidden)
         shapes[f"rnn.bias_ih_l{layer}"] = (stacked,)
         shapes[f"rnn.bias_hh_l{layer}"] = (stacked,)
-    return shapes | output_shapes(config, hidden)
+    return shapes | output_shapes(config, config.output_size)
 
 
 def output_shapes(config: ModelConfig, width: int) -> Shapes:
-    """Those of an output layer over hidden states of `width`."""
+    """Those of an output layer that reads vectors of `width`."""
     return {"output.weight": (config.vocab_size, width), "output.bias": (config.vocab_size,)}
 
 
@@ -82,12 +84,16 @@ def inconsistency(config: ModelConfig) -> str | None:
     if config.kind == "encoder_decoder":
         if not config.embedding or not config.source_size:
             return "pairs need an embedding of 1 or more, and source symbols"
+        if config.skip_connection == "input":
+            return "pairs have no skip connection; leave out --skip-connection input"
         if config.attention == "dot" and not config.encoder_hidden:
             return "attention needs an encoder of width 1 or more"
         if config.attention == "none" and config.copy_gate == "on":
             return (
                 "a symbol is copied from where attention lies; leave out --attention none or --copy-gate on"
             )
+    if config.skip_connection == "input" and not config.embedding:
+        return "a skip connection needs an embedding of 1 or more, not one-hot input"
     if not config.ngrams:
         return None if not config.ngram_rows else "rows for n-grams, but no n-grams"
     if config.ngrams == 1:
@@ -100,7 +106,7 @@ def inconsistency(config: ModelConfig) -> str | None:
 
 
 def state_shapes(config: ModelConfig, batch: int) -> Shapes:
-    """Name → shape of the parts of a network's state for N = `batch` streams: `h`, for the LSTM `c`, and `recent`."""
+    """Name → shape of the parts of the state of N = `batch` streams: `h`, for the LSTM `c`, `recent` and `input`."""
     layers = (config.layers, batch, config.hidden)
     carried: Shapes = {"h": layers, "c": layers} if config.cell == "lstm" else {"h": layers}
-    return carried | {RECENT: (history(config), batch)}
+    return carried | {RECENT: (history(config), batch), INPUT: (batch, config.output_size - config.hidden)}

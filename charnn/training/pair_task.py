@@ -58,7 +58,7 @@ class PairTask(Task[PairTensors]):
         return EncoderDecoder(self._config, self._copies)
 
     def initial_state(self, network: Any) -> State:
-        return State((), torch.empty(0, 0))
+        return State((), torch.empty(0, 0), torch.empty(0, 0))
 
     def batch(self, step: int, device: torch.device) -> PairTensors:
         return _tensors(self._batches.batch(step), device)

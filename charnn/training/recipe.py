@@ -20,7 +20,7 @@ from charnn.settings import configured
 
 LARGE_VOCABULARY = 256  # above it one-hot input costs more than it teaches
 KERNEL_SHARE = 0.55  # of the rate of plain matrix products that a whole step reaches
-NGRAMS = 5
+NGRAMS = 5  # inputs teach most per operation: a look-up costs no product
 NGRAM_EMBEDDING = 64
 FINE_TUNED_CHARS = 45_000  # the text for which these were measured:
 FINE_TUNING_LR = 0.1  # of the rate that learns from nothing
@@ -95,7 +95,8 @@ def _chars_in(flop: float) -> float:
 
 
 def _choose_model(options: TrainOptions, inputs: RecipeInputs, chars: float) -> ModelConfig:
-    ngrams = options.get("ngrams", _ngrams_for(options))
+    is_plain = "cell" in options or "embedding" in options  # a named cell or input is taken as it is
+    ngrams = options.get("ngrams", 0 if is_plain else NGRAMS)
     epochs = chars / inputs.train_chars
     return configured(
         ModelConfig,
@@ -106,14 +107,10 @@ def _choose_model(options: TrainOptions, inputs: RecipeInputs, chars: float) -> 
         ngrams=ngrams,
         ngram_rows=_rows_for(inputs.train_chars) if ngrams else 0,
         ngram_dropout=_ngram_dropout_for(epochs, inputs) if ngrams else 0.0,
+        skip_connection="input" if ngrams and not is_plain else "none",
         dropout=_dropout_for(epochs, inputs),
         kind=kind_for(options),
     )
-
-
-def _ngrams_for(options: TrainOptions) -> int:
-    """N-gram inputs teach most per operation: a look-up costs no product. A named cell or input is taken as it is."""
-    return 0 if "cell" in options or "embedding" in options else NGRAMS
 
 
 def _rows_for(train_chars: int) -> int:

@@ -122,6 +122,8 @@ def _network(config: TrainConfig) -> str:
     inputs = f"embedding of {model.embedding}" if model.embedding else "one-hot input"
     if model.ngrams:
         inputs += f", n-grams to {model.ngrams} from {model.ngram_rows:,} rows each"
+    if model.skip_connection == "input":
+        inputs += ", skip connection"
     kind = f"{kind_of(model).name} {cell}" if kind_of(model).directions > 1 else cell
     return f"{kind} {model.layers}×{model.hidden}, {inputs}, {parameter_count(model):,} parameters"
 

@@ -23,6 +23,7 @@ CONFIGS = (
     ModelConfig(vocab_size=5, hidden=3, cell="gru", layers=2, embedding=2, dropout=0.1),
     ModelConfig(vocab_size=4, hidden=2, cell="rnn", nonlinearity="relu"),
     ModelConfig(vocab_size=4, hidden=2, embedding=2, ngrams=3, ngram_rows=4, ngram_dropout=0.5),
+    ModelConfig(vocab_size=4, hidden=2, embedding=2, ngrams=2, ngram_rows=4, skip_connection="input"),
 )
 CHARACTERS = "\nab🙂é"
 

@@ -17,7 +17,7 @@ NETWORKS: tuple[TrainOptions, ...] = (
     {"cell": "lstm", "layers": 2, "dropout": 0.3},
     {"cell": "gru", "dropout": 0.3},
     {"cell": "rnn", "nonlinearity": "relu", "embedding": 5},
-    {"embedding": 8, "ngrams": 3, "ngram_rows": 64, "ngram_dropout": 0.5},
+    {"embedding": 8, "ngrams": 3, "ngram_rows": 64, "ngram_dropout": 0.5, "skip_connection": "input"},
     {"embedding": 8, "bidirectional": True, "dropout": 0.3},
 )
 _RUN: TrainOptions = {

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -63,13 +64,22 @@ def cmudict(folder: Path, work: Path, minutes: float | None, seeds: int, *option
         "0.02",
         *options,
     ]
-    found = [score(data / "g014b2b.ref", train(work, minutes or 10, seed, *pairs)) for seed in range(seeds)]
+    test = work / "cmudict.tsv"
+    test.write_text("".join(pronunciations((data / "g014b2b.ref").read_text())))
+    found = [score(test, train(work, minutes or 10, seed, *pairs)) for seed in range(seeds)]
     wrong = [100 * one["wer"] for one in found]
     show(
         f"cmudict {' '.join(options)}", f"WER {median(wrong):.1f} %, median of {spread(wrong)}", CMUDICT_PEERS
     )
     for name in ("g014b2b.train", "g014b2b.ref"):
         print(f"  {name}: SHA-256 {sha256((data / name).read_bytes()).hexdigest()}")
+
+
+def pronunciations(reference: str) -> Iterator[str]:
+    """A pair a line, of lines of a word and its pronunciations, tabs between them."""
+    for line in reference.splitlines():
+        word, *targets = line.split("\t")
+        yield from (f"{word}\t{target}\n" for target in targets)
 
 
 def attention(folder: Path, work: Path, minutes: float | None, seeds: int) -> None:

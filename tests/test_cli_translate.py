@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 from cli import CHARNN, environment, in_process, in_terminal, piped
 from helpers import random_model
@@ -252,3 +253,18 @@ def test_no_torch_is_imported(model, tmp_path):
             "sys.exit('torch' in sys.modules)"
         )
         subprocess.run([sys.executable, "-c", program], check=True, env=environment(), capture_output=True)
+
+
+def test_sources_are_typed_at_a_prompt(model):
+    child = pexpect.spawn(
+        sys.executable, ["-m", "charnn", "translate", "-i", "-m", model], env=environment(), timeout=60
+    )
+    child.expect(">")
+    child.sendline("abcd")
+    child.expect_exact(str(charnn.load(model).translate("abcd")))
+    child.sendline("q")
+    child.expect("'q'.*, symbol 1 of the source, is none that")
+    child.sendeof()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
 
-from charnn.cli.app import app
+from charnn.cli.app import whole_program
 from charnn.config import (
     TRAIN_CONFIGS,
     DataConfig,
@@ -71,7 +70,7 @@ def pages() -> dict[Path, str]:
 
 def commands_page() -> str:
     """A section a command."""
-    return "\n".join([COMMANDS_HEAD, *map(_section, contexts(typer.main.get_command(app), "charnn"))])
+    return "\n".join([COMMANDS_HEAD, *map(_section, contexts(whole_program(), "charnn"))])
 
 
 def settings_page() -> str:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-import typer
 from cli import CHARNN, environment, piped
 from helpers import random_model, written
 
@@ -40,7 +39,7 @@ def test_version():
 def test_help_has_an_example_and_a_text_for_every_option(command):
     ended = piped(command, "--help")
     assert ended.returncode == 0 and f"Example: charnn {command}" in ended.stdout.decode()
-    parameters = typer.main.get_command(app.app).commands[command].params
+    parameters = app.whole_program().commands[command].params
     assert parameters and all(parameter.help for parameter in parameters)
 
 

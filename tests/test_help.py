@@ -3,13 +3,12 @@
 import shlex
 
 import pytest
-import typer
 from cli import piped
 
-from charnn.cli.app import app
+from charnn.cli.app import whole_program
 from docs.generate import contexts
 
-CONTEXTS = list(contexts(typer.main.get_command(app), "charnn"))
+CONTEXTS = list(contexts(whole_program(), "charnn"))
 LEAVES = [context for context in CONTEXTS if not hasattr(context.command, "commands")]
 
 

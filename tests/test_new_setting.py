@@ -22,9 +22,8 @@ PROGRAM = """
 from dataclasses import asdict, replace
 
 import pytest
-import typer.main
 
-from charnn.cli.app import app
+from charnn.cli.app import whole_program
 from charnn.config import Budget, ModelConfig, TrainConfig
 from charnn.errors import InputError
 from charnn.settings import require_valid
@@ -35,7 +34,7 @@ from charnn.training.resume import continued_config
 from charnn.training.warm_start import with_architecture
 from docs.generate import contexts, settings_page
 
-train = next(c for c in contexts(typer.main.get_command(app), "charnn") if c.info_name == "train")
+train = next(c for c in contexts(whole_program(), "charnn") if c.info_name == "train")
 assert "--cooldown N" in train.get_help() and "Attention heads.  [default: 2]" in train.get_help()
 with pytest.raises(InputError, match="--cooldown 100: give a whole number from 0 to 99"):
     checked_options({"cooldown": 100})

@@ -12,6 +12,7 @@ from charnn.errors import InputError
 inspect = typer.Typer(
     cls=CommandGroup,
     name="inspect",
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Look into trained networks.",

@@ -1,4 +1,4 @@
-"""Which model serves when several could."""
+"""Which model serves when several could. What only some kinds of model need is imported for them alone."""
 
 import os
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from charnn.bundled import bundled_model
 from charnn.errors import CharnnError, InputError
-from charnn.inference.infill import Filler, load_filler
 from charnn.inference.model import Model, load
-from charnn.storage.description import Description, describe
 from charnn.storage.run_folder import CHECKPOINTS, newest_first
 
 if TYPE_CHECKING:
+    from charnn.inference.infill import Filler
     from charnn.inference.translator import Translator
+    from charnn.storage.description import Description
 
 MODEL_VARIABLE = "CHARNN_MODEL"
 
@@ -39,8 +39,10 @@ def find_model(path: str | None = None) -> Found[Model]:
     return _found(path, load)
 
 
-def find_filler(path: str | None = None) -> Found[Filler]:
+def find_filler(path: str | None = None) -> "Found[Filler]":
     """As `find_model`, for filling gaps: a bidirectional model serves too."""
+    from charnn.inference.infill import load_filler
+
     return _found(path, load_filler)
 
 
@@ -51,8 +53,10 @@ def find_translator(path: str | None = None) -> "Found[Translator]":
     return _found(path, load_translator, is_shipped=False)
 
 
-def find_description() -> Found[Description]:
+def find_description() -> "Found[Description]":
     """As `find_model` without a path, for a look: a bidirectional model serves too."""
+    from charnn.storage.description import describe
+
     return _found(None, describe)
 
 

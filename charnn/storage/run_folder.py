@@ -27,7 +27,6 @@ from charnn.files import (
     write_atomically,
 )
 from charnn.storage.checkpoint_folders import checkpoint_paths, remove_all
-from charnn.storage.checkpoint_values import decode_config
 from charnn.storage.model_file import MODEL_FILE, is_model_file
 from charnn.storage.strict_json import parse_json
 
@@ -144,6 +143,8 @@ def started_config(folder: RunFolder) -> TrainConfig:
     start = MetricsLog(folder.metrics).first("start")
     if start is None:
         raise ValueError(f"no start is in {METRICS}")
+    from charnn.storage.checkpoint_values import decode_config  # nothing else of a run's names needs it
+
     return decode_config(start.get("config"))
 
 

@@ -20,7 +20,6 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import typer.main
 
 from charnn.cli import app as program
 from charnn.config import ModelConfig
@@ -74,7 +73,7 @@ ONE_STEP = ["--steps", "2", "--hidden", "4", "--out", "out/run"]
 @cache
 def _command() -> Any:
     import_module("charnn.training.run")  # torch's seconds are no case's
-    return typer.main.get_command(program.app)
+    return program.whole_program()
 
 
 def make(numbers: Random) -> bytes:

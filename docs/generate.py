@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-
 from charnn.cli.app import whole_program
 from charnn.config import (
     TRAIN_CONFIGS,

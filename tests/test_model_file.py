@@ -75,12 +75,12 @@ def with_weights(values):
 
 
 def refused(path, saying="."):
-    """Read `path`, which must be refused in one line of plain text within a second of work."""
+    """Read `path`, which must be refused in one line of plain text within seconds of work."""
     began = time.process_time()
     with pytest.raises(ModelFileError, match=saying) as caught:
         read_model(path)
     message = str(caught.value)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 5
     assert str(path) in message
     assert message.isprintable()
     assert len(message) < 500

@@ -72,15 +72,16 @@ class StoredArray:
         return data
 
 
-def open_array(path: Path, dtype: DTypeLike, length: int, small: int = SMALL) -> Any:
-    """A file's array: whole if it has at most `small` bytes, else as a StoredArray. Raises OSError or CharnnError."""
+def open_array(path: Path, dtype: DTypeLike, length: int, small: int | None = None) -> Any:
+    """A file's array: whole if it has at most `small` bytes (None: SMALL), else as a StoredArray. Raises OSError or CharnnError."""
     if not hasattr(os, "pread"):  # Windows, which lets nobody cut a mapped file short
         return np.memmap(path, dtype=dtype, mode="r") if length else np.empty(0, dtype=dtype)
     stored = StoredArray(path, dtype, length)
-    return stored[:] if length * stored.dtype.itemsize <= small else stored
+    return stored[:] if length * stored.dtype.itemsize <= (SMALL if small is None else small) else stored
 
 
-def in_memory(array: Any, most: int = IN_MEMORY) -> Any:
-    """The array in memory, which is the quickest for a whole run, where it has at most `most` bytes; else as it is."""
+def in_memory(array: Any, most: int | None = None) -> Any:
+    """The array in memory, which is the quickest for a whole run, where it has at most `most` bytes (None: IN_MEMORY); else as it is."""
+    most = IN_MEMORY if most is None else most
     is_held = isinstance(array, StoredArray) and len(array) * array.dtype.itemsize <= most
     return array[:] if is_held else array

@@ -73,7 +73,9 @@ class StoredArray:
 
 
 def open_array(path: Path, dtype: DTypeLike, length: int, small: int | None = None) -> Any:
-    """A file's array: whole if it has at most `small` bytes (None: SMALL), else as a StoredArray. Raises OSError or CharnnError."""
+    """A file's array: whole if it has at most `small` bytes (None: SMALL), else as a StoredArray.
+
+    Raises OSError or CharnnError."""
     if not hasattr(os, "pread"):  # Windows, which lets nobody cut a mapped file short
         return np.memmap(path, dtype=dtype, mode="r") if length else np.empty(0, dtype=dtype)
     stored = StoredArray(path, dtype, length)
@@ -81,7 +83,7 @@ def open_array(path: Path, dtype: DTypeLike, length: int, small: int | None = No
 
 
 def in_memory(array: Any, most: int | None = None) -> Any:
-    """The array in memory, which is the quickest for a whole run, where it has at most `most` bytes (None: IN_MEMORY); else as it is."""
+    """The array in memory, which is the quickest for a whole run, if it has at most `most` bytes (None: IN_MEMORY)."""
     most = IN_MEMORY if most is None else most
     is_held = isinstance(array, StoredArray) and len(array) * array.dtype.itemsize <= most
     return array[:] if is_held else array

@@ -264,6 +264,7 @@ def test_sources_are_typed_at_a_prompt(model):
     child.expect_exact(str(charnn.load(model).translate("abcd")))
     child.sendline("q")
     child.expect("'q'.*, symbol 1 of the source, is none that")
+    child.expect(">")
     child.sendeof()
     child.expect(pexpect.EOF)
     child.close()

@@ -8,7 +8,7 @@ import torch
 import charnn
 from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainConfig
 from charnn.data.corpus import open_corpus
-from charnn.training.task import task_for
+from charnn.training.tasks import task_for
 
 NAMES = [a + b + c for a in ("Ka", "Lo", "Mi", "Tu") for b in ("ren", "rin", "bal", "s") for c in "aoe"]
 

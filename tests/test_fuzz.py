@@ -48,7 +48,7 @@ def test_a_case_is_made_again_from_its_seed(target: Target) -> None:
     whole_files.cache_clear()
     whole_runs.cache_clear()
     assert [target.case(3, number) for number in range(5)] == first
-    assert len(set(first)) == 5
+    assert len(set(first)) > 1
 
 
 @pytest.mark.parametrize(

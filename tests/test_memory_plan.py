@@ -9,7 +9,7 @@ from training_helpers import opened
 from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainConfig
 from charnn.training.evaluation import SEQ_LENGTH, validation_length
 from charnn.training.summary import summarise
-from charnn.training.task import task_for
+from charnn.training.tasks import task_for
 
 
 def planned(config, corpus, folder) -> int:

@@ -72,7 +72,8 @@ def gradients(
 
     Example: charnn inspect gradients checkpoints/rnn checkpoints/lstm --corpus corpus.txt --svg gradients.svg
     """
-    from charnn.cli.inspect_view import GRADIENTS, Finding, Output, show, subject
+    from charnn.cli.inspect_view import GRADIENTS, Finding, show, subject
+    from charnn.cli.picture import Output
 
     output = Output(as_json, svg, png)
     inspected, text = subject(models or [], corpus)
@@ -97,7 +98,8 @@ def attention(
 
     Example: charnn inspect attention checkpoints/pairs "source"
     """
-    from charnn.cli.translate_view import Output, show_attention
+    from charnn.cli.picture import Output
+    from charnn.cli.translate_view import show_attention
     from charnn.inference.translator import load_translator
 
     output = Output(as_json, svg, png)
@@ -125,7 +127,8 @@ def memory(
     Example: charnn inspect memory checkpoints/rnn checkpoints/lstm --corpus corpus.txt --svg memory.svg
     """
     from charnn.analysis.memory import memory_curve
-    from charnn.cli.inspect_view import MEMORY, Finding, Output, show, subject
+    from charnn.cli.inspect_view import MEMORY, Finding, show, subject
+    from charnn.cli.picture import Output
 
     output = Output(as_json, svg, png)
     inspected, text = subject(models or [], corpus)

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from charnn.cli.announce import announced_model
 from charnn.cli.chart import MARKS, Axis, Chart, Line, line_chart
-from charnn.cli.picture import check_matplotlib, write_picture
+from charnn.cli.picture import Output, write_picture
 from charnn.cli.terminal import colours_in, escape_line, json_line, note
 from charnn.config import ModelConfig
 from charnn.data.held_out import held_out
 from charnn.errors import InputError
 from charnn.inference.model import Model, load
 from charnn.inference.softmax import Doubles
-from charnn.outputs import is_stdout
 
 _WIDEST = 100  # columns of a chart
 _CELL = 11  # columns of a number on a terminal
@@ -58,27 +57,6 @@ class Finding:
     x: NDArray[np.int64]
     y: Doubles
     unknown: int
-
-
-@dataclass(frozen=True)
-class Output:
-    """The form in which findings are wanted."""
-
-    as_json: bool
-    svg: str | None
-    png: str | None
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be drawn before anything is computed."""
-        if self.svg or self.png:
-            check_matplotlib()
-        if is_stdout(self.svg) and is_stdout(self.png):
-            raise InputError("--svg and --png can't both be standard output; give one of them a file's name")
-
-    @property
-    def is_picture(self) -> bool:
-        """Whether standard output is taken by a picture."""
-        return is_stdout(self.svg) or is_stdout(self.png)
 
 
 def subject(paths: Sequence[str], corpus: str | None) -> tuple[list[Model], str]:

@@ -7,14 +7,14 @@ from typing import Any
 from prompt_toolkit import PromptSession
 
 from charnn.cli.terminal import note
-from charnn.cli.translate_view import Output, show
+from charnn.cli.translate_view import TranslationOutput, show
 from charnn.errors import InputError
 from charnn.inference.translator import Translator
 
 _PROMPT = "> "
 
 
-def converse(translator: Translator, options: Mapping[str, Any], output: Output) -> None:
+def converse(translator: Translator, options: Mapping[str, Any], output: TranslationOutput) -> None:
     """Answer each source that is typed, with its features after a tab, until Ctrl-D."""
     session: PromptSession[str] = PromptSession(_PROMPT)
     for index in count():

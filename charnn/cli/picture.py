@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -12,12 +13,33 @@ from typing import Literal
 
 from charnn.cli.chart import Chart
 from charnn.errors import InputError
-from charnn.outputs import write_output
+from charnn.outputs import is_stdout, write_output
 
 Kind = Literal["svg", "png"]
 
 _SIZE = (8, 5)  # inches
 _DOTS = 150  # an inch, of a PNG
+
+
+@dataclass(frozen=True)
+class Output:
+    """The form in which a command's findings are wanted."""
+
+    as_json: bool
+    svg: str | None
+    png: str | None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be drawn before anything is computed."""
+        if self.svg or self.png:
+            check_matplotlib()
+        if is_stdout(self.svg) and is_stdout(self.png):
+            raise InputError("--svg and --png can't both be standard output; give one of them a file's name")
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether standard output is taken by a picture."""
+        return is_stdout(self.svg) or is_stdout(self.png)
 
 
 def check_matplotlib() -> None:

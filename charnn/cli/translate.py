@@ -108,14 +108,14 @@ def translate(
 
     Example: charnn translate "charnn" --model checkpoints/pairs
     """
-    from charnn.cli.translate_view import Output, show, show_alignment
+    from charnn.cli.translate_view import TranslationOutput, show, show_alignment
 
     config, reading = configured(TranslateConfig, options), configured(ReadConfig, options)
     if seed is not None and not config.temperature:
         raise InputError("--seed decides what is drawn at random; give --temp too")
     if (svg or png) and not align:
         raise InputError("--svg and --png draw an alignment; add --align")
-    output = Output(as_json, svg, png, config.count)
+    output = TranslationOutput(as_json, svg, png, config.count)
     translator = announced_translator(model or [])
     if align and not translator.has_attention:
         raise InputError("the model was trained with --attention none: it looks nowhere; leave out --align")

@@ -5,38 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from charnn.cli.attention_view import heat_map, write_heat_map
+from charnn.cli.picture import Output
 from charnn.cli.terminal import escape_line, json_line
 from charnn.config import Unknown
-from charnn.errors import InputError
 from charnn.inference.translator import Alignment, Translation, Translator
-from charnn.outputs import is_stdout
 
 
 @dataclass(frozen=True)
-class Output:
+class TranslationOutput(Output):
     """The form in which translations are wanted, `count` of each source."""
 
-    as_json: bool
-    svg: str | None
-    png: str | None
     count: int = 1
 
-    def __post_init__(self) -> None:
-        """Refuse what can't be drawn before anything is computed."""
-        if self.svg or self.png:
-            from charnn.cli.picture import check_matplotlib
 
-            check_matplotlib()
-        if is_stdout(self.svg) and is_stdout(self.png):
-            raise InputError("--svg and --png can't both be standard output; give one of them a file's name")
-
-    @property
-    def is_picture(self) -> bool:
-        """Whether standard output is taken by a picture."""
-        return is_stdout(self.svg) or is_stdout(self.png)
-
-
-def show(index: int, found: Translation, output: Output) -> None:
+def show(index: int, found: Translation, output: TranslationOutput) -> None:
     """A source's target, or its targets."""
     if output.as_json:
         print(json_line(value_of(index, found)))

@@ -54,7 +54,7 @@ def marked(pieces: Iterable[str], kind: str, separator: str) -> Iterator[str]:
 
 
 def marked_records(texts: Iterable[str]) -> Iterator[str]:
-    """Whole documents → marked text."""
+    """Whole documents → marked text, in pieces; those of nothing but white space are left out."""
     batch, size = [MARK], 0
     for text in texts:
         if text.strip():

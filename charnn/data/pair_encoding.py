@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 
 from charnn.data.addresses import without_secrets
 from charnn.data.cache import EncodedText, Recalled, open_encoded, recall, remember, store, temporary_entry
-from charnn.data.documents import MARK
+from charnn.data.documents import MARK, marked_records
 from charnn.data.encode import Encoder, Progress, are_current, are_settled
 from charnn.data.pair_files import CHUNK, Pair, PairOptions, read_pairs
 from charnn.data.reading import Findings
@@ -22,7 +22,6 @@ from charnn.data.symbols import Glyphs, Separators
 
 KIND = "pairs"
 DIVIDER = "\udbff"  # of which UTF-8's second byte is another than the mark's
-_BATCH = 1 << 16  # characters handed on at once
 
 
 def encode_pairs(
@@ -63,21 +62,16 @@ def encode_pairs(
 
 def marked_pairs(pairs: Iterable[Pair], glyphs: Glyphs, separators: Separators) -> Iterator[str]:
     """Pairs → marked text, in pieces."""
-    batch, size = [MARK], 0
-    for pair in pairs:
-        row = DIVIDER.join(
+    return marked_records(
+        DIVIDER.join(
             (
                 glyphs.encode(pair.source, separators.source),
                 glyphs.encode(pair.features, separators.features),
                 glyphs.encode(pair.target, separators.target),
             )
         )
-        batch += (row, MARK)
-        size += len(row) + 1
-        if size >= _BATCH:
-            yield "".join(batch)
-            batch, size = [], 0
-    yield "".join(batch)
+        for pair in pairs
+    )
 
 
 def _key(stamps: list[FileStamp] | None, options: PairOptions, separators: Separators) -> str:

@@ -4,6 +4,7 @@ A SeedSequence for each would cost as much as drawing a short text. Its last ste
 pool (O'Neill 2015, "Developing a seed_seq alternative"), is the same few integer operations for every child.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -20,9 +21,9 @@ _MIX_LEFT, _MIX_RIGHT = np.uint32(0xCA01F9DD), np.uint32(0x4973F715)
 _HASHED_BEFORE = _POOL * _POOL  # of the pool's words, before a child's number
 
 
-def generators(seed: int, indices: range) -> list[np.random.Generator]:
+def generators(seed: int, indices: Sequence[int]) -> list[np.random.Generator]:
     """The random numbers of the samples `indices`."""
-    if seed >= 1 << 32 * _POOL or indices.stop > 1 << 32:  # more words than one step mixes
+    if seed >= 1 << 32 * _POOL or max(indices, default=0) >= 1 << 32:  # more words than one step mixes
         children = (np.random.SeedSequence(seed, spawn_key=(index,)) for index in indices)
         return list(map(np.random.default_rng, children))
     states = _states(np.random.SeedSequence(seed).pool, np.array(indices, dtype=np.uint32))

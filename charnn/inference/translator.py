@@ -14,6 +14,7 @@ from charnn.data.symbols import PairVocabulary
 from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
 from charnn.inference.cells import Array
+from charnn.inference.generators import generators
 from charnn.inference.pair_input import Query, encoded_target, padded, query
 from charnn.inference.pair_search import NOTHING, Ensemble, Targets, beam_search, draw, forced
 from charnn.inference.sampler import checked_seed
@@ -251,16 +252,14 @@ class Translator:
             longest = LONGEST_FACTOR * lengths + LONGEST_MORE
             if config.temperature:
                 seeds = [begun + numbers[i] for i in there]
-                generators = [
-                    _generator(seed, at * config.count + k) for at in seeds for k in range(config.count)
-                ]
+                draws = [at * config.count + k for at in seeds for k in range(config.count)]
                 targets = draw(
                     self._ensemble,
                     source,
                     lengths,
                     longest,
                     temperature=config.temperature,
-                    generators=generators,
+                    generators=generators(seed, draws),
                 )
             else:
                 beam = max(config.beam, config.count)
@@ -295,11 +294,6 @@ class Translator:
         source, lengths = padded([asked.ids])
         log_probs, attentions = forced(self._ensemble, source, lengths, target[:, None])
         return log_probs[:, 0], np.concatenate(attentions)
-
-
-def _generator(seed: int, index: int) -> np.random.Generator:
-    """The random numbers of draw `index`: the child that SeedSequence(seed).spawn gives it."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
 
 
 def _batches(

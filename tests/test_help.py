@@ -6,6 +6,7 @@ import pytest
 from cli import piped
 
 from charnn.cli.app import whole_program
+from charnn.cli.commands import EXAMPLES
 from docs.generate import contexts
 
 CONTEXTS = list(contexts(whole_program(), "charnn"))
@@ -24,11 +25,18 @@ def test_every_command_has_an_example_which_the_programs_help_repeats(context):
     assert " ".join(example.split()) in CONTEXTS[0].get_help()
 
 
-@commands(LEAVES)
-def test_every_example_is_understood(context):
-    (example,) = (context.command.help or "").split("Example: ")[1:]
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_is_understood(example):
+    (context,) = (one for one in LEAVES if example.startswith(f"{one.command_path} "))
     words = shlex.split(example)[len(context.command_path.split()) :]
     assert context.command.make_context(context.command_path, words).params  # raises for what it doesn't know
+
+
+def test_the_programs_help_lists_every_command():
+    listed = CONTEXTS[0].get_help().partition("Commands:")[2].partition("Examples:")[0]
+    assert [line.split()[0] for line in listed.split("\n") if line.strip()] == list(
+        CONTEXTS[0].command.commands
+    )
 
 
 @commands(CONTEXTS)

@@ -9,7 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from charnn.cli.options import GroupedCommand, option, with_settings
+from charnn.cli.commands import GroupedCommand
+from charnn.cli.options import option, with_settings
 from charnn.config import TRAIN_SETTINGS
 from charnn.errors import InputError
 from charnn.settings import Form, Range, checked, configured, require_valid, setting, settings_of

@@ -4,49 +4,20 @@ import os
 import re
 import signal
 import sys
-from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
+from charnn.cli.commands import COMMANDS, LazyGroup
 from charnn.cli.interrupts import current as interrupts
 from charnn.cli.interrupts import die_of
-from charnn.cli.options import CommandGroup, GroupedCommand
 from charnn.cli.terminal import escape, escape_line, guard_streams
 from charnn.errors import CharnnError, InterruptedRunError
 from charnn.version import __version__
 
 _TORCH_LACKS_MEMORY = r"DefaultCPUAllocator|bad_alloc|could not \w+ a primitive"  # the last as oneDNN says it
-
-COMMANDS = ("train", "sample", "score", "fill", "translate", "info", "cache", "inspect")
-
-
-class LazyGroup(CommandGroup):
-    """The commands, each imported when it is asked for: running one doesn't wait for the others."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        for name in (
-            (cmd_name,) if cmd_name in COMMANDS else COMMANDS
-        ):  # of a misspelt one all others are suggested
-            if name not in self.commands:
-                self.commands[name] = _command(name)
-        return super().get_command(ctx, cmd_name)
-
-
-def _command(name: str) -> Any:
-    declared = getattr(import_module(f"charnn.cli.{name}"), name)
-    if not isinstance(declared, typer.Typer):
-        one = typer.Typer(add_completion=False, rich_markup_mode=None)
-        one.command(cls=GroupedCommand)(declared)
-        declared = one
-    command = get_command(declared)
-    command.name = name
-    return command
 
 
 app = typer.Typer(

@@ -25,8 +25,6 @@ def cache(
     """Show or clear the corpora that are kept encoded.
 
     A corpus is encoded when it is first read; until it changes it needn't be read again.
-
-    Example: charnn cache --clear
     """
     from charnn.cli.terminal import note
     from charnn.data.cache import cache_folder, cached_texts, clear_cache

@@ -71,8 +71,6 @@ def fill(
 
     A backslash, tab, newline and carriage return in the text are written \\ \t \n \r there, other control characters
     and line separators \xNN or \uNNNN.
-
-    Example: charnn fill "I like to have a cup of ___ for breakfast"
     """
     from charnn.cli.fill_view import note_method, show
     from charnn.inference.blanks import unmarked

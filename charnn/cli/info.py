@@ -20,10 +20,7 @@ Json = Annotated[
 
 
 def info(model: ModelPath = None, as_json: Json = False) -> None:
-    """Say what is known about a model. Its network, vocabulary and corpus, and how its training went.
-
-    Example: charnn info checkpoints/corpus
-    """
+    """Say what is known about a model. Its network, vocabulary and corpus, and how its training went."""
     from charnn.cli.announce import announced_description
     from charnn.cli.info_view import lines_of, value_of
     from charnn.cli.terminal import json_line, short_line

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from charnn.cli.announce import MODEL_DEFAULT
-from charnn.cli.options import CommandGroup, GroupedCommand, option, with_settings
+from charnn.cli.commands import CommandGroup, GroupedCommand
+from charnn.cli.options import option, with_settings
 from charnn.config import ANALYSIS, OUTPUT, GradientsConfig, MemoryConfig
 from charnn.errors import InputError
 
@@ -69,8 +70,6 @@ def gradients(
 
     That is the norm of ∂loss(t)/∂h(t−k), k = 0, 1, 2, …, where loss(t) is that of the character after t and h are the
     hidden states of all layers together (of an LSTM without its cell states). Computed with torch.
-
-    Example: charnn inspect gradients checkpoints/rnn checkpoints/lstm --corpus corpus.txt --svg gradients.svg
     """
     from charnn.cli.inspect_view import GRADIENTS, Finding, show, subject
     from charnn.cli.picture import Output
@@ -94,10 +93,7 @@ def attention(
     svg: Svg = None,
     png: Png = None,
 ) -> None:
-    """Show where a decoder looks. A row for each symbol that it writes, a column for each of the source.
-
-    Example: charnn inspect attention checkpoints/pairs "source"
-    """
+    """Show where a decoder looks. A row for each symbol that it writes, a column for each of the source."""
     from charnn.cli.picture import Output
     from charnn.cli.translate_view import show_attention
     from charnn.inference.translator import load_translator
@@ -123,8 +119,6 @@ def memory(
 
     That is the bits per character when each prediction begins at the zero state and reads only the k characters before
     it, k = 1, 2, 4, …
-
-    Example: charnn inspect memory checkpoints/rnn checkpoints/lstm --corpus corpus.txt --svg memory.svg
     """
     from charnn.analysis.memory import memory_curve
     from charnn.cli.inspect_view import MEMORY, Finding, show, subject

@@ -1,21 +1,14 @@
-"""How options are declared, one line each or by a configuration's settings, and how help shows them: in groups.
-
-Typer's own help needs Rich's Markdown renderer, which alone takes longer to import than all else.
-"""
+"""How options are declared: one line each, or by a configuration's settings."""
 
 import inspect
-import os
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, get_args
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
-from charnn.errors import InputError
 from charnn.settings import Range, Setting, checked, settings_of
 
 Command = Callable[..., None]
-NAMES_OF_FILES = ("FILE", "PATH", "DIR", "CORPUS", "MODEL")  # metavars
 
 
 def option(
@@ -107,53 +100,3 @@ def _checked_by(one: Setting) -> Callable[[Any], Any]:
         return value if value is None else one.require(value)
 
     return check
-
-
-class GroupedCommand(TyperCommand):
-    """A command whose help lists its options under the names of their groups."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command. Raises InputError where a text isn't valid text; a file's name may be any bytes."""
-        for parameter in self.get_params(ctx):
-            if parameter.make_metavar(ctx).strip("[].") not in NAMES_OF_FILES:
-                _refuse_undecodable(parameter.get_error_hint(ctx), ctx.params.get(parameter.name))
-        return super().invoke(ctx)
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options, and the arguments before them."""
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            if record := parameter.get_help_record(ctx):
-                name = (
-                    getattr(parameter, "rich_help_panel", None)
-                    or f"{parameter.param_type_name}s".capitalize()
-                )
-                groups.setdefault(name, []).append(record)
-        groups.setdefault("Options", groups.pop("Options", []))  # --help last
-        for name, records in groups.items():
-            with formatter.section(name):
-                formatter.write_dl(records)
-
-
-def _refuse_undecodable(called: str, value: object) -> None:
-    """Python hides bytes that aren't text in the locale's encoding as lone surrogates; no model knows those."""
-    for text in value if isinstance(value, list | tuple) else [value]:
-        if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
-            raise InputError(f"argument {called} is not valid text: {os.fsencode(text)!r}; give it as UTF-8")
-
-
-class CommandGroup(TyperGroup):
-    """A group of commands whose help ends with the example of each."""
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples, unwrapped: they are there to be pasted."""
-        with formatter.section("Examples"):
-            for example in examples(self):
-                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
-
-
-def examples(command: Any) -> list[str]:
-    """What stands after "Example:" in the help of a command, or of each command of a group."""
-    if isinstance(command, TyperGroup):
-        return [example for below in command.commands.values() for example in examples(below)]
-    return (command.help or "").split("Example: ")[1:]

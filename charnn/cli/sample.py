@@ -103,10 +103,7 @@ def sample(
     interactive: Interactive = False,
     **options: Any,
 ) -> None:
-    """Write new text, character by character as it is made.
-
-    Example: charnn sample --prompt "ROMEO:" --temp 0.8 --length 500
-    """
+    """Write new text, character by character as it is made."""
     from charnn.cli.sample_view import print_json, print_texts
 
     drawn, base = configured(DrawConfig, options), configured(SampleConfig, options)

@@ -149,8 +149,6 @@ def score(
 
     A backslash, tab, newline and carriage return in a text are written \\ \t \n \r there, other control characters and
     line separators \xNN or \uNNNN.
-
-    Example: charnn score "To be, or not to be" "To be, or be to not"
     """
     if pairs:
         _refuse_beside_pairs(

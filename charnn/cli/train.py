@@ -27,8 +27,6 @@ def train(corpus: Corpus = None, dry_run: DryRun = False, quiet: Quiet = False, 
     """Train a character-level recurrent network on a text.
 
     Whatever isn't given is chosen from the corpus, the budget and the machine's speed.
-
-    Example: charnn train corpus.txt --minutes 10
     """
     started = process_started()
 

@@ -105,8 +105,6 @@ def translate(
 
     Lines of a file or of standard input are answered as they come. With -n each target has its log-probability and a
     tab before it, and an empty line stands between sources.
-
-    Example: charnn translate "charnn" --model checkpoints/pairs
     """
     from charnn.cli.translate_view import TranslationOutput, show, show_alignment
 

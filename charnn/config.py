@@ -4,10 +4,11 @@ What reads these declarations is in `charnn.settings`; docs/settings.md is the t
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal
 
 from charnn.bundled import BUNDLED_MODELS
+from charnn.frozen import frozen
 from charnn.settings import AUTOMATIC, Form, Range, Setting, setting, settings_of
 
 Kind = Literal["language_model", "bidirectional", "encoder_decoder"]
@@ -52,7 +53,7 @@ SEED = Range(0)
 TEMPERATURE = Range(0)
 
 
-@dataclass(frozen=True)
+@frozen()
 class Budget:
     """The whole run's budget; the first bound reached ends it, or `patience`, in evaluations."""
 
@@ -101,7 +102,7 @@ class Budget:
         return self.patience is not None and not_better >= self.patience
 
 
-@dataclass(frozen=True)
+@frozen()
 class RunConfig:
     """Where a run is kept, and how often it is saved."""
 
@@ -133,7 +134,7 @@ class RunConfig:
     keep: int = setting(2, "How many checkpoints are kept.", RUN, within=Range(1), on_resume="free")
 
 
-@dataclass(frozen=True)
+@frozen()
 class DisplayConfig:
     """What a run shows while it trains."""
 
@@ -154,7 +155,7 @@ class DisplayConfig:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class ReadConfig:
     """How the bytes of files and of standard input become text."""
 
@@ -170,7 +171,7 @@ class ReadConfig:
     newlines: Newlines = setting("lf", "CR LF and CR: made LF, or kept as they are.", TEXT)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class ColumnConfig:
     """Which fields of records are the parts of a pair, and which part is read."""
 
@@ -190,7 +191,7 @@ class ColumnConfig:
     reverse: bool = setting(False, "From target to source.", PAIRS)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class SeparatorConfig:
     """What stands between the symbols of the parts of a pair."""
 
@@ -211,7 +212,7 @@ class SeparatorConfig:
     features_separator: str = setting(";", "Text between features.", PAIRS, metavar="TEXT")
 
 
-@dataclass(frozen=True)
+@frozen()
 class DataConfig(ReadConfig, ColumnConfig, SeparatorConfig):
     """Which text, how it is read and how it is split. `val_fraction` None: a tenth, at most MAX_VALIDATION.
 
@@ -254,7 +255,7 @@ class DataConfig(ReadConfig, ColumnConfig, SeparatorConfig):
     val: str | None = setting(None, "Validate on this file instead.", TEXT, metavar="FILE", is_path=True)
 
 
-@dataclass(frozen=True)
+@frozen()
 class ModelConfig:
     """The model. `kind` says what it learns and can do (`model/kinds.py`).
 
@@ -360,7 +361,7 @@ class ModelConfig:
         return self.hidden + (self.embedding if self.skip_connection == "input" else 0)
 
 
-@dataclass(frozen=True)
+@frozen()
 class KindConfig:
     """How a kind of model is asked for; `model/kinds.py` turns it into the model's `kind`.
 
@@ -393,7 +394,7 @@ class KindConfig:
     )
 
 
-@dataclass(frozen=True)
+@frozen()
 class OptimConfig:
     """Truncated BPTT and AdamW. `seq_length` is the truncation, in characters; `warmup` in steps."""
 
@@ -438,7 +439,7 @@ class OptimConfig:
     beta2: float = setting(0.99, within=SHARE)
 
 
-@dataclass(frozen=True)
+@frozen()
 class TrainConfig:
     """Everything that shapes a run's numbers."""
 
@@ -486,7 +487,7 @@ TRAIN_CONFIGS = (
 TRAIN_SETTINGS = settings_of(*TRAIN_CONFIGS)
 
 
-@dataclass(frozen=True)
+@frozen()
 class SampleConfig:
     """How characters are drawn. `length` −1 never ends; `top_k` 0, `top_p` 1 and `min_p` 0 are off."""
 
@@ -543,7 +544,7 @@ class SampleConfig:
     )
 
 
-@dataclass(frozen=True)
+@frozen()
 class EncodingConfig:
     """How a model reads a text. Where it learnt an unknown character, "error" means that one."""
 
@@ -554,7 +555,7 @@ class EncodingConfig:
     )
 
 
-@dataclass(frozen=True)
+@frozen()
 class DrawConfig:
     """How many samples are drawn, from which seed, and which are kept."""
 
@@ -574,7 +575,7 @@ class DrawConfig:
     best_of: int = setting(1, "Keep the likeliest per character of every N drawn.", OUTPUT, within=Range(1))
 
 
-@dataclass(frozen=True)
+@frozen()
 class FillConfig:
     """How gaps are filled. Lengths in characters; `temperature` 0 lists the likeliest fills, above it they are drawn.
 
@@ -604,7 +605,7 @@ class FillConfig:
     count: int = setting(5, "How many ways to fill.", OUTPUT, flags="-n --num-fills", within=Range(1))
 
 
-@dataclass(frozen=True)
+@frozen()
 class TranslateConfig:
     """How targets are found. `temperature` 0 is a beam search, above it they are drawn."""
 
@@ -623,7 +624,7 @@ class TranslateConfig:
     )
 
 
-@dataclass(frozen=True)
+@frozen()
 class GradientsConfig:
     """How far back `inspect gradients` looks, and at how many places of a text."""
 
@@ -636,7 +637,7 @@ class GradientsConfig:
     )
 
 
-@dataclass(frozen=True)
+@frozen()
 class MemoryConfig:
     """How far back `inspect memory` looks, and at how many places of a text."""
 

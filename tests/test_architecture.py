@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "charnn"
 FLOORS = [
-    {"version", "errors", "bundled", "clock"},
+    {"version", "errors", "bundled", "clock", "frozen"},
     {"config", "files", "outputs", "settings"},
     {"data"},
     {"model"},

@@ -117,9 +117,9 @@ class QuantizedTable:
         blocks = places // BLOCK_ROWS
         if self._is_read.take(blocks).all():
             return
-        for block in np.unique(blocks):
+        for block in sorted(set(blocks.ravel().tolist())):
             rows = self._values[block * BLOCK_ROWS : (block + 1) * BLOCK_ROWS]
             rows[:] = np.frombuffer(
-                self._read(int(block) * BLOCK_ROWS * self.shape[1], rows.size), np.int8
+                self._read(block * BLOCK_ROWS * self.shape[1], rows.size), np.int8
             ).reshape(rows.shape)
             self._is_read[block] = True

@@ -9,7 +9,7 @@ test coverage test-lowest: export OMP_NUM_THREADS = 1
 UNPICKLERS := 'pickle|joblib|\bdill\b|shelve|marshal|torch\.load|\bnp\.load|numpy\.load|read_pickle'
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test coverage test-lowest check fix bench torture fuzz docs clean
+.PHONY: demo browser test coverage test-lowest check fix bench torture fuzz docs clean
 
 # Train on the bundled play for a minute, generate new text, score two sentences.
 demo: $(VENV)/.run
@@ -18,15 +18,19 @@ demo: $(VENV)/.run
 	@echo
 	$(BIN)/charnn score --model checkpoints/demo "The lantern burns above the sea." "Sea the above burns lantern the."
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev browser
 	$(BIN)/python $(PYTEST)
 
+# Chromium and its driver, for the tests of exported pages: installed where that is root's on Debian; else they skip.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || sh tests/install_chromium.sh
+
 # The same, with the lines and branches of charnn/ that no test reaches; fails under 98 %.
-coverage: $(VENV)/.dev
+coverage: $(VENV)/.dev browser
 	$(BIN)/python $(PYTEST) --cov
 
 # The same with the oldest libraries that pyproject.toml allows.
-test-lowest: $(LOWEST)/.dev
+test-lowest: $(LOWEST)/.dev browser
 	$(LOWEST)/bin/python $(PYTEST)
 
 # Lint, format, types, and that nothing unpickles: what CI asks before the tests.
@@ -55,9 +59,10 @@ torture: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz
 
-# The generated parts of docs/; a test fails when they are out of date.
+# The generated parts of docs/; a test fails when they are out of date. And a page of the bundled model, not committed.
 docs: $(VENV)/.run
 	$(BIN)/python -m docs.generate
+	$(BIN)/charnn export checkpoints/shakespeare -o docs/shakespeare.html
 
 clean:
 	rm -rf $(VENV) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

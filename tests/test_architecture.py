@@ -16,7 +16,7 @@ FLOORS = [
     {"model"},
     {"storage"},
     {"inference"},
-    {"analysis"},
+    {"analysis", "export"},
     {"training"},
     {"library"},
     {"__init__"},

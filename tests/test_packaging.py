@@ -57,3 +57,8 @@ def test_bundled_model_samples_and_scores(charnn: Path, tmp_path: Path) -> None:
 def test_bundled_corpus_trains(charnn: Path, tmp_path: Path) -> None:
     run(charnn, tmp_path, "train", "--steps", "5", "--hidden", "8", "--device", "cpu")
     assert (tmp_path / "checkpoints/bundled/model.safetensors").is_file()
+
+
+def test_bundled_model_is_exported(charnn: Path, tmp_path: Path) -> None:
+    run(charnn, tmp_path, "export", "-o", "page.html")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<script") == 2

@@ -8,13 +8,13 @@ from charnn.cli.terminal import note
 
 if TYPE_CHECKING:
     from charnn.data.vocab import Vocabulary
-    from charnn.inference.find import Found
+    from charnn.inference.find import Found, Stored
     from charnn.inference.infill import Filler
     from charnn.inference.model import Model
     from charnn.inference.translator import Translator
     from charnn.storage.description import Description
 
-Loaded = TypeVar("Loaded", "Model", "Filler", "Translator", "Description")
+Loaded = TypeVar("Loaded", "Model", "Filler", "Translator", "Description", "Stored")
 
 MODEL_DEFAULT = "$CHARNN_MODEL, else the newest run under ./checkpoints, else the one that ships"
 
@@ -50,6 +50,13 @@ def announced_description() -> "Description":
     from charnn.inference.find import find_description
 
     return _announced(find_description())
+
+
+def announced_file() -> "Stored":
+    """What the file of the model that `find_stored` prefers holds, and say which that is."""
+    from charnn.inference.find import find_stored
+
+    return _announced(find_stored())
 
 
 def _announced(found: "Found[Loaded]") -> Loaded:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from charnn.bundled import bundled_model
 from charnn.errors import CharnnError, InputError
 from charnn.inference.model import Model, load
+from charnn.storage.model_file import MODEL_FILE, ModelFile, model_path, read_model
 from charnn.storage.run_folder import CHECKPOINTS, newest_first
 
 if TYPE_CHECKING:
@@ -58,6 +59,30 @@ def find_description() -> "Found[Description]":
     from charnn.storage.description import describe
 
     return _found(None, describe)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a model file holds, and which file that is."""
+
+    path: Path
+    model: ModelFile
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Stored":
+        """Of a .safetensors file or a run's folder. Raises ModelFileError, naming it and what is wrong."""
+        file = model_path(Path(path))
+        return cls(file, read_model(file))
+
+    @property
+    def name(self) -> str:
+        """What to call it: its run, or its file where that has a name of its own."""
+        return self.path.absolute().parent.name if self.path.name == MODEL_FILE else self.path.stem
+
+
+def find_stored() -> Found[Stored]:
+    """As `find_model` without a path, for what a file holds, whatever kind of model that is."""
+    return _found(None, Stored.read)
 
 
 def _found(path: str | None, load_one: Load[Loaded], *, is_shipped: bool = True) -> Found[Loaded]:

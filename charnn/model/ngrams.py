@@ -40,6 +40,11 @@ def tap_factors(config: ModelConfig) -> list[int]:
     return [_signed(pow(_BASE, back, 1 << 64)) for back in range(config.ngrams)]
 
 
+def hash_factors(config: ModelConfig) -> list[int]:
+    """C_k in [0, 2⁶⁴), k < n: an n-gram's row is the upper half of Σ x_k·C_k mod 2⁶⁴, mod R."""
+    return [pow(_BASE, back, 1 << 64) * _MIX % (1 << 64) for back in range(config.ngrams)]
+
+
 def hashed(values: Ids, config: ModelConfig) -> Ids:
     """N-grams' values → rows in [0, R)."""
     return ((values * _MIX) >> 32) & (config.ngram_rows - 1)

@@ -102,6 +102,13 @@ class QuantizedTable:
         widened: Floats = self._values.take(places, axis=0) * scales[..., None]
         return widened
 
+    def parts(self) -> QuantizedRows:
+        """The table taken apart, as `of` puts it together."""
+        self._load_all()
+        there = np.zeros(self.shape[0], bool)
+        there[self._ids] = True
+        return QuantizedRows(self._values, self._scales, np.packbits(there, bitorder="little"))
+
     def dense(self) -> Floats:
         """The whole table (R, W)."""
         table = np.zeros(self.shape, np.float32)

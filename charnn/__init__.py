@@ -7,7 +7,9 @@ TYPE_CHECKING = False  # as typing has it, which takes a while to import
 if TYPE_CHECKING:
     from typing import Any
 
+    from charnn.analysis.cells import ExplainedCells, explained_cells
     from charnn.analysis.gradients import GradientNorms, gradient_norms
+    from charnn.analysis.learning_curves import LearningCurves, learning_curves
     from charnn.analysis.memory import MemoryCurve, memory_curve
     from charnn.data.held_out import held_out
     from charnn.inference.infill import Filled, Filler, load_filler
@@ -21,9 +23,11 @@ __all__ = [
     "Alignment",
     "Candidate",
     "Description",
+    "ExplainedCells",
     "Filled",
     "Filler",
     "GradientNorms",
+    "LearningCurves",
     "MemoryCurve",
     "Model",
     "Run",
@@ -31,8 +35,10 @@ __all__ = [
     "Translator",
     "__version__",
     "describe",
+    "explained_cells",
     "gradient_norms",
     "held_out",
+    "learning_curves",
     "load",
     "load_filler",
     "memory_curve",
@@ -56,6 +62,10 @@ _HOMES = {
     "held_out": "charnn.data.held_out",
     "GradientNorms": "charnn.analysis.gradients",
     "gradient_norms": "charnn.analysis.gradients",
+    "ExplainedCells": "charnn.analysis.cells",
+    "explained_cells": "charnn.analysis.cells",
+    "LearningCurves": "charnn.analysis.learning_curves",
+    "learning_curves": "charnn.analysis.learning_curves",
     "MemoryCurve": "charnn.analysis.memory",
     "memory_curve": "charnn.analysis.memory",
 }

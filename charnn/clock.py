@@ -16,3 +16,10 @@ def process_started() -> float:
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot
         return min(time.monotonic() - age, _IMPORTED)
     return _IMPORTED
+
+
+def clock_time(seconds: float) -> str:
+    """A time as people read it: `9:05`, `1:02:03`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

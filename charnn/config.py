@@ -655,6 +655,34 @@ class MemoryConfig:
     )
 
 
+@frozen()
+class CellsConfig:
+    """How much of a text `inspect cells` reads, and how many cells it lists."""
+
+    chars: int = setting(
+        60_000,
+        "Characters of the text that are read, in pieces from all of it.",
+        ANALYSIS,
+        within=Range(1, MAX_VALIDATION),
+    )
+    top: int = setting(1, "Cells listed for each feature.", ANALYSIS, within=Range(1, 1000))
+
+
+@frozen()
+class CurvesConfig:
+    """What `curves` shows of runs, and against what."""
+
+    x: Literal["steps", "characters", "seconds"] = setting(
+        "steps", "What the curves are drawn against; seconds are those of the run, resumed or not.", ANALYSIS
+    )
+    what: Literal["loss", "lr", "speed"] | None = setting(
+        None,
+        "The training and the validation loss, the learning rate, or the speed in characters a second.",
+        ANALYSIS,
+        shown="loss, in a picture all three",
+    )
+
+
 def to_json(config: Any) -> dict[str, Any]:
     """A configuration as plain JSON values."""
     return asdict(config)

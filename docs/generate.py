@@ -8,6 +8,8 @@ from typing import Any
 from charnn.cli.app import whole_program
 from charnn.config import (
     TRAIN_CONFIGS,
+    CellsConfig,
+    CurvesConfig,
     DataConfig,
     DrawConfig,
     FillConfig,
@@ -46,8 +48,10 @@ COMMANDS = {
     "charnn sample": (SampleConfig, DrawConfig),
     "charnn fill": (FillConfig,),
     "charnn translate": (TranslateConfig,),
+    "charnn curves": (CurvesConfig,),
     "charnn inspect gradients": (GradientsConfig,),
     "charnn inspect memory": (MemoryConfig,),
+    "charnn inspect cells": (CellsConfig,),
 }
 RECIPE_BLOCK = re.compile(r"(?<=<!-- made by `make docs` -->\n).*?(?=<!-- end -->)", re.DOTALL)
 RECIPE_HEAD = """

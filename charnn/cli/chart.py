@@ -20,14 +20,18 @@ _Grid = list[list[str]]  # rows of cells
 
 @dataclass(frozen=True)
 class Axis:
-    """What a direction of a chart means. With `log_base` it is logarithmic and shows values above 0 only."""
+    """What a direction of a chart means. With `log_base` it is logarithmic and shows values above 0 only.
+
+    What is above `most` is left out.
+    """
 
     name: str
     log_base: int | None = None
+    most: float = np.inf
 
     def shows(self, values: Doubles) -> NDArray[np.bool_]:
         """Which of the values have a place on the axis."""
-        return values > (-np.inf if self.log_base is None else 0)
+        return (values > (-np.inf if self.log_base is None else 0)) & (values <= self.most)
 
     def places(self, values: Doubles) -> Doubles:
         """Where on the axis values stand."""
@@ -40,11 +44,18 @@ class Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: x (n,) ascending, y (n,)."""
+    """One curve: x (n,) ascending, y (n,). Of one `colour` are those that belong together.
+
+    It is drawn with `mark`, by default the number that it has in its chart, which gives the colour too. `is_faint` is
+    what stands behind others in a picture.
+    """
 
     name: str
     x: Doubles
     y: Doubles
+    mark: str = ""
+    colour: int | None = None
+    is_faint: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ def line_chart(chart: Chart, width: int, *, colours: bool) -> str:
     heights = np.linspace(y.max(), y.min(), ROWS)
     grid = [[" "] * len(columns) for _ in heights]
     for number, line in enumerate(placed):
-        _draw(grid, line, columns, heights, _mark(number, colours))
+        _draw(grid, line, columns, heights, _mark(chart.lines[number], number, colours))
     return "\n".join(_framed(chart, grid, columns, heights)) + "\n"
 
 
@@ -94,19 +105,29 @@ def _draw(grid: _Grid, line: tuple[Doubles, Doubles], columns: Doubles, heights:
         grid[np.abs(heights - y[column]).argmin()][column] = mark
 
 
-def _mark(number: int, colours: bool) -> str:
-    mark = MARKS[number % len(MARKS)]
-    return f"\x1b[{_COLOURS[number % len(_COLOURS)]}m{mark}\x1b[0m" if colours else mark
+def _mark(line: Line, number: int, colours: bool) -> str:
+    mark = line.mark or MARKS[number % len(MARKS)]
+    return coloured(mark, number if line.colour is None else line.colour) if colours else mark
+
+
+def coloured(text: str, colour: int) -> str:
+    """`text` in the colour of a line, for a terminal."""
+    return f"\x1b[{_COLOURS[colour % len(_COLOURS)]}m{text}\x1b[0m"
+
+
+def _number(value: float) -> str:
+    """For an axis: three digits, whole numbers as people write them."""
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def _framed(chart: Chart, grid: _Grid, columns: Doubles, heights: Doubles) -> list[str]:
     """The chart's rows with its axes; values stand at the ends and in the middle."""
     named = (0, ROWS // 2, ROWS - 1)
-    labels = [f"{chart.y.value(height):.3g}" if row in named else "" for row, height in enumerate(heights)]
+    labels = [_number(chart.y.value(height)) if row in named else "" for row, height in enumerate(heights)]
     rows = [
         f"{label:>{_MARGIN}} │{''.join(cells)}".rstrip() for label, cells in zip(labels, grid, strict=True)
     ]
-    first, last = (f"{chart.x.value(place):.3g}" for place in (columns[0], columns[-1]))
+    first, last = (_number(chart.x.value(place)) for place in (columns[0], columns[-1]))
     indent = " " * (_MARGIN + 2)
     bottom = f"{first}{chart.x.name:^{len(columns) - len(first) - len(last)}}{last}"
     return [f"{indent}{chart.y.name}", *rows, f"{indent[:-1]}└{'─' * len(columns)}", indent + bottom]

@@ -22,6 +22,7 @@ COMMANDS = {
     "translate": "Translate each text by a model of train --pairs.",
     "export": "Write a web page that holds a model and runs it.",
     "info": "Say what is known about a model.",
+    "curves": "Show how training went.",
     "cache": "Show or clear the corpora that are kept encoded.",
     "inspect": "Look into trained networks.",
 }
@@ -33,10 +34,12 @@ EXAMPLES = (  # each is shown by the command that it begins with, and by those a
     'charnn translate "charnn" --model checkpoints/pairs',
     "charnn export checkpoints/corpus -o page.html",
     "charnn info checkpoints/corpus",
+    "charnn curves checkpoints/a checkpoints/b --png curves.png",
     "charnn cache --clear",
     "charnn inspect gradients checkpoints/rnn checkpoints/lstm --corpus corpus.txt --svg gradients.svg",
     'charnn inspect attention checkpoints/pairs "source"',
     "charnn inspect memory checkpoints/rnn checkpoints/lstm --corpus corpus.txt --svg memory.svg",
+    "charnn inspect cells checkpoints/corpus --file corpus.txt --html cells.html",
 )
 NAMES_OF_FILES = ("FILE", "PATH", "DIR", "CORPUS", "MODEL")  # metavars
 

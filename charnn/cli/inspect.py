@@ -1,4 +1,4 @@
-"""`charnn inspect`: how far back a network learns, and how far back it remembers."""
+"""`charnn inspect`: how far back a network learns and remembers, where it looks, what its cells hold."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ import typer
 from charnn.cli.announce import MODEL_DEFAULT
 from charnn.cli.commands import CommandGroup, GroupedCommand
 from charnn.cli.options import option, with_settings
-from charnn.config import ANALYSIS, OUTPUT, GradientsConfig, MemoryConfig
+from charnn.config import ANALYSIS, OUTPUT, CellsConfig, GradientsConfig, MemoryConfig
 from charnn.errors import InputError
 
 inspect = typer.Typer(
@@ -53,6 +53,62 @@ Svg = Annotated[
 ]
 Png = Annotated[
     str | None, option("--png", OUTPUT, "FILE", "Draw the curves into a PNG file too; - is standard output.")
+]
+
+CellsModel = Annotated[
+    str | None,
+    typer.Argument(metavar="MODEL", help="A run's folder or .safetensors file.", show_default=MODEL_DEFAULT),
+]
+CellsText = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TEXT",
+        help="The text that is read.",
+        show_default="what the run kept for validation, where it is in the cache; else the bundled play's",
+    ),
+]
+CellsFile = Annotated[
+    str | None,
+    option("-f --file", ANALYSIS, "FILE", "Read this file instead, compressed or not; - is standard input."),
+]
+OneCell = Annotated[
+    str | None,
+    option("--cell", OUTPUT, "L:N", "Show cell N of layer L over the text, both from 0.", default="the best"),
+]
+ShownChars = Annotated[
+    int,
+    option(
+        "--show",
+        OUTPUT,
+        "N",
+        "Show a cell over N characters of the text, where what it explains varies most.",
+        least=0,
+    ),
+]
+CellsHtml = Annotated[
+    str | None,
+    option(
+        "--html", OUTPUT, "FILE", "Write a web page too, with every cell over the text; - is standard output."
+    ),
+]
+CellsJson = Annotated[bool, option("--json", OUTPUT, None, "One JSON object, with every cell's gates.")]
+CellsSvg = Annotated[
+    str | None,
+    option(
+        "--svg",
+        OUTPUT,
+        "FILE",
+        "Draw what cells explain, and the gates, into an SVG file; - is standard output.",
+    ),
+]
+CellsPng = Annotated[
+    str | None,
+    option(
+        "--png",
+        OUTPUT,
+        "FILE",
+        "Draw what cells explain, and the gates, into a PNG file; - is standard output.",
+    ),
 ]
 
 
@@ -129,3 +185,29 @@ def memory(
     found = [memory_curve(model, text, **options) for model in inspected]
     curves = zip(inspected, found, strict=True)
     show(MEMORY, [Finding(model, f.histories, f.bits_per_char, f.unknown) for model, f in curves], output)
+
+
+@inspect.command(cls=GroupedCommand)
+@with_settings(CellsConfig)
+def cells(
+    model: CellsModel = None,
+    text: CellsText = None,
+    file: CellsFile = None,
+    cell: OneCell = None,
+    show: ShownChars = 500,
+    html: CellsHtml = None,
+    svg: CellsSvg = None,
+    png: CellsPng = None,
+    as_json: CellsJson = False,
+    **options: Any,
+) -> None:
+    """Show what single cells hold. Those whose value explains best whether a quotation is open, how long the line is …
+
+    The text is cut into pieces; cells are chosen on every other one, and scores are of the rest: the share of the
+    variance that is explained (R²), and for yes or no the area under the ROC curve (AUC), for numbers Spearman's ρ.
+    Gates are counted as saturated under 0.1 and over 0.9 (Karpathy, Johnson and Fei-Fei, 2015). In a pipe the columns
+    are: feature, layer, cell, binary or number, R², R² where it was chosen, AUC or ρ.
+    """
+    from charnn.cli.cells_request import CellsOutput, inspect_cells
+
+    inspect_cells(model, text, file, CellsOutput(as_json, svg, png, html, cell, show), options)

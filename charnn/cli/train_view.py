@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from charnn.cli.terminal import colours_in, escape, escape_line, note, short_line
+from charnn.clock import clock_time
 from charnn.training.events import (
     Evaluated,
     Event,
@@ -58,12 +59,10 @@ def line_of(event: Event) -> str | None:
         case Stepped():
             return (
                 f"step {event.step:,}  epoch {event.epoch:.2f}  {event.nats_per_char:.4f} nats  "
-                f"lr {event.lr:.2g}  {_speed(event.chars_per_second)}  {_clock(event.seconds)}"
+                f"lr {event.lr:.2g}  {_speed(event.chars_per_second)}  {clock_time(event.seconds)}"
             )
         case Evaluated():
-            return (
-                f"step {event.step:,}  validation {_loss(event.val_nats_per_char)}  {_clock(event.seconds)}"
-            )
+            return f"step {event.step:,}  validation {_loss(event.val_nats_per_char)}  {clock_time(event.seconds)}"
         case Saved(step, path, took):
             return f"step {step:,}  saved {path} in {took:.2f} s"
         case Resumed(step, path, reason):
@@ -77,7 +76,7 @@ def ending(event: Finished, command: str) -> list[str]:
     best = event.best_val_nats_per_char
     loss = "no validation; the last model is kept" if best is None else f"best validation {_loss(best)}"
     return [
-        f"{loss}  ({event.step:,} step{'s' * (event.step != 1)}, {_clock(event.seconds)})",
+        f"{loss}  ({event.step:,} step{'s' * (event.step != 1)}, {clock_time(event.seconds)})",
         command,
     ]
 
@@ -88,12 +87,6 @@ def _loss(nats: float) -> str:
 
 def _speed(chars_per_second: float) -> str:
     return f"{chars_per_second:,.0f} chars/s"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Silent:
@@ -205,7 +198,7 @@ class Bar(Lines):
 
     def _status(self, event: Stepped) -> str:
         left = (self._steps - event.step) * event.chars / max(event.step, 1) / max(event.chars_per_second, 1)
-        return f"{event.nats_per_char:.4f} nats  {_speed(event.chars_per_second)}  {_clock(left)} left"
+        return f"{event.nats_per_char:.4f} nats  {_speed(event.chars_per_second)}  {clock_time(left)} left"
 
     def _print(self, line: str) -> None:
         self._console.print(Text(escape_line(line)))

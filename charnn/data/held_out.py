@@ -6,7 +6,7 @@ from pathlib import Path
 from charnn.bundled import bundled_corpus
 from charnn.config import DataConfig
 from charnn.data.collection import DocumentView
-from charnn.data.corpus import open_corpus
+from charnn.data.corpus import Corpus, open_corpus
 from charnn.data.sources import listed_paths
 from charnn.data.tokens import TokenView
 
@@ -18,9 +18,15 @@ def held_out(corpus: str | Path | Sequence[str | Path] = ()) -> str:
     Raises CharnnError as `charnn train` does.
     """
     sources = tuple(listed_paths(corpus)) or (str(bundled_corpus()),)
-    opened = open_corpus(DataConfig(sources))
-    assert opened.val is not None  # unless a fraction of 0 were asked for
-    if isinstance(opened.val, DocumentView):
-        return opened.documents.separator.join(opened.val.texts(opened.vocabulary))
-    assert isinstance(opened.val, TokenView)
-    return opened.vocabulary.decode(opened.val.read(0, len(opened.val)))
+    text = validation_text(open_corpus(DataConfig(sources)))
+    assert text is not None  # unless a fraction of 0 were asked for
+    return text
+
+
+def validation_text(corpus: Corpus) -> str | None:
+    """The part of a corpus that validates, documents with what separates them; None of pairs, and where it has none."""
+    if isinstance(corpus.val, DocumentView):
+        return corpus.documents.separator.join(corpus.val.texts(corpus.vocabulary))
+    if isinstance(corpus.val, TokenView):
+        return corpus.vocabulary.decode(corpus.val.read(0, len(corpus.val)))
+    return None

@@ -202,11 +202,12 @@ class MetricsLog:
                 while line := file.readline(MAX_LINE + 1):
                     if len(line) > MAX_LINE:
                         raise InputError(f"{self.path} has a line of more than {MAX_LINE:,} bytes; remove it")
-                    if line.endswith(b"\n") and (record := _record(line)) is not None:
+                    if line.endswith(b"\n") and (record := parse_record(line)) is not None:
                         yield line, record
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def parse_record(line: bytes) -> dict[str, Any] | None:
+    """A line of metrics.jsonl; None for what isn't a record, whose `step` is a whole number if it has one."""
     try:
         value = parse_json(line)
     except ValueError:

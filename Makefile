@@ -9,7 +9,7 @@ test coverage test-lowest: export OMP_NUM_THREADS = 1
 UNPICKLERS := 'pickle|joblib|\bdill\b|shelve|marshal|torch\.load|\bnp\.load|numpy\.load|read_pickle'
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo browser test coverage test-lowest check fix bench torture fuzz docs clean
+.PHONY: demo browser test coverage test-lowest check fix bench torture fuzz docs picture clean
 
 # Train on the bundled play for a minute, generate new text, score two sentences.
 demo: $(VENV)/.run
@@ -63,6 +63,10 @@ fuzz: $(VENV)/.dev
 docs: $(VENV)/.run
 	$(BIN)/python -m docs.generate
 	$(BIN)/charnn export checkpoints/shakespeare -o docs/shakespeare.html
+
+# The picture of an exported page in docs/export.md.
+picture: $(VENV)/.dev browser
+	$(BIN)/python -m docs.page_picture
 
 clean:
 	rm -rf $(VENV) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

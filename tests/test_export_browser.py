@@ -171,6 +171,48 @@ def test_a_reader_writes_stops_goes_on_and_sees_what_may_follow(opened: Open) ->
     assert complaints(driver) == []
 
 
+def test_temperature_colours_keyboard_and_copy(opened: Open) -> None:
+    stored = random_model(NETWORKS["lstm"])
+    driver = opened(stored)
+    driver.execute_script(
+        "const temperature = document.getElementById('temperature');"
+        "temperature.value = 0;"
+        "temperature.dispatchEvent(new Event('input'));"
+        "document.getElementById('length').value = 60;"
+    )
+    assert text_of(driver, "temperature-shown") == "0.00"
+    driver.find_element("id", "beginning").send_keys("ab", "\ue009", "\ue007")  # Ctrl-Enter
+    assert "Wrote 60 characters" in said(driver, "writing-status", "Wrote")
+    greedy = "ab" + loaded(stored).sample("ab", length=60, temperature=0)
+    assert driver.execute_script("return document.getElementById('text').textContent") == greedy
+    colours = (
+        "const spans = [...document.querySelectorAll('#text span')];"
+        "return new Set(spans.map((one) => getComputedStyle(one).backgroundColor)).size"
+    )
+    assert driver.execute_script(colours) > 1
+    driver.find_element("id", "coloured").click()
+    assert driver.execute_script(colours) == 1
+    driver.execute_script(
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { copied = text; }}})"
+    )
+    driver.find_element("id", "copy").click()
+    assert said(driver, "writing-status", "Copied") == "Copied."
+    assert driver.execute_script("return copied") == greedy
+
+
+def test_another_beginning_replaces_what_is_being_written(opened: Open) -> None:
+    driver = opened(random_model(NETWORKS["lstm"]))
+    driver.execute_script("document.getElementById('length').value = 100000")
+    driver.find_element("id", "write").click()
+    said(driver, "writing-status", "Writing")
+    driver.find_element("id", "beginning").send_keys("abc")
+    shown = "return document.getElementById('text').textContent"
+    waited(lambda: driver.execute_script(shown) == "abc")
+    assert text_of(driver, "writing-status") == "" and text_of(driver, "next-after") == "after “abc”"
+    assert not driver.find_element("id", "stop").is_enabled()
+    assert complaints(driver) == []
+
+
 def test_a_reader_measures_a_text(opened: Open) -> None:
     stored = random_model(NETWORKS["n-grams"])
     driver = opened(stored)

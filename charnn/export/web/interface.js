@@ -6,6 +6,9 @@ const SLICE = 30; // milliseconds, between two of which the page answers and sho
 const SHOWN = 100; // milliseconds between what is shown of a task
 const BOUNDS = [1, 2, 3, 5, 8]; // bits of surprisal; a colour begins at each
 const BARS = 12;
+const SMALL = 0.0005; // a share that is shown as 0.1 % at least; bars below are left out, but the first few
+const FEW = 5;
+const REPLACED = "replaced"; // why a task was aborted that another one followed
 const NOTED = 20; // unknown characters that are named
 
 const $ = (id) => document.getElementById(id);
@@ -60,12 +63,12 @@ async function inSlices(task, { signal, take = () => {}, show = () => {} } = {})
 class TaskRunner {
   constructor(stop) {
     Object.assign(this, { stop, controller: null });
-    stop?.addEventListener("click", () => this.controller?.abort());
+    stop?.addEventListener("click", () => this.controller?.abort("stopped"));
   }
 
-  /** Run `work` with a signal that tells when to stop; what ran before is stopped. */
+  /** Run `work` with a signal that tells when to stop. What ran before is replaced, and has nothing more to say. */
   async run(work) {
-    this.controller?.abort();
+    this.controller?.abort(REPLACED);
     const controller = new AbortController();
     this.controller = controller;
     if (this.stop) this.stop.disabled = false;
@@ -114,6 +117,16 @@ class ColouredText {
   }
 }
 
+/** Let Ctrl-Enter (⌘-Enter) in a text do what the form's first button does. */
+function submitFromKeyboard() {
+  document.addEventListener("keydown", (event) => {
+    const { form } = event.target;
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !form) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+}
+
 function showLegends() {
   const names = [`under ${BOUNDS[0]}`, ...BOUNDS.map((low, i) => (i + 1 < BOUNDS.length ? `${low}–${BOUNDS[i + 1]}` : `${low} or more bits`))];
   for (const legend of document.querySelectorAll(".legend")) {
@@ -125,7 +138,8 @@ function showLegends() {
 /** The likeliest next characters as bars; `choose` is given the id of one that is chosen. */
 function showBars(list, logProbs, vocabulary, choose) {
   const order = Array.from(logProbs.keys()).sort((i, j) => logProbs[j] - logProbs[i]);
-  const bars = order.slice(0, BARS).map((id) => {
+  const shown = order.slice(0, BARS).filter((id, i) => i < FEW || Math.exp(logProbs[id]) >= SMALL);
+  const bars = shown.map((id) => {
     const share = Math.exp(logProbs[id]);
     const bar = element("div", { className: "bar" });
     bar.style.width = `${100 * share}%`;

@@ -50,6 +50,7 @@ function start() {
   $("name").textContent = description.name;
   $("about").textContent = description.about;
   showLegends();
+  submitFromKeyboard();
   const vocabulary = new Vocabulary(description.vocabulary);
   globalThis.charnn = KINDS[description.config.kind](description, tensors, arena, vocabulary);
   $("loading").hidden = true;

@@ -4,6 +4,7 @@
 
 const LONGEST_DOCUMENT = 2000; // characters
 const DOCUMENTS = 20;
+const TAIL = 24; // characters that are shown before what may come next
 const TITLED = 5000; // characters of a measured text that have an element each
 const ROWS = 2000; // of the table of each character's bits
 
@@ -89,15 +90,21 @@ class Writing {
         else this.put(id, `b${bandOf(bitsOf(logProb))}`);
         written += id !== endId;
       },
-      show: () => {
-        this.text.flush();
-        $("text").scrollTop = $("text").scrollHeight;
-      },
+      show: () => this.follow(),
     });
-    this.text.flush();
+    if (signal.reason === REPLACED) return;
+    this.follow();
     this.hasEnded = ended;
     this.say(this.summary(written, bits, performance.now() - begun, signal.aborted));
     this.showNext();
+  }
+
+  /** Show what was written, and keep its end in sight for who has it in sight. */
+  follow() {
+    const box = $("text");
+    const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 8;
+    this.text.flush();
+    if (isAtEnd) box.scrollTop = box.scrollHeight;
   }
 
   summary(written, bits, milliseconds, isStopped) {
@@ -115,8 +122,9 @@ class Writing {
   showNext() {
     $("go-on").disabled = this.hasEnded;
     $("copy").disabled = !this.shown;
-    const tail = Array.from(this.shown).slice(-24).join("").replace(/\n/g, "↵");
-    $("next-after").textContent = tail ? `after “…${tail}”` : "at the beginning";
+    const shown = Array.from(this.shown.slice(-4 * TAIL));
+    const tail = shown.slice(-TAIL).join("").replace(/\n/g, "↵");
+    $("next-after").textContent = tail ? `after “${shown.length > TAIL ? "…" : ""}${tail}”` : "at the beginning";
     const logProbs = this.model.logProbs(this.state);
     showBars($("next"), logProbs, this.model.vocabulary, (id) => this.choose(id, logProbs[id]));
   }
@@ -158,6 +166,7 @@ class Writing {
       await inSlices(this.model.writing(start, options), { signal, take });
       if (!signal.aborted) list.append(element("li", { text: vocabulary.decoded(written) }));
     }
+    if (signal.reason === REPLACED) return;
     this.say(`Wrote ${count(list.children.length, "text")}.${unknownNote(unknown, "left out")}`);
   }
 }
@@ -247,18 +256,27 @@ class Filling {
 
   async fill(signal) {
     const text = $("gapped").value;
-    const say = (words) => ($("filling-status").textContent = words);
     $("fills").replaceChildren();
     const { known, gaps } = blanksIn(text, 1);
-    if (!gaps.length) return say("The text has no gap: write ___ or {} where something is missing.");
-    say("Looking…");
+    if (!gaps.length) {
+      this.say("The text has no gap: write ___ or {} where something is missing.");
+      return;
+    }
+    this.say("Looking…");
     const options = { longest: numberIn($("longest")), beam: numberIn($("thoroughness")) };
     const found = await inSlices(this.filler.filling(text, options), { signal });
-    if (signal.aborted) return say("Stopped.");
+    if (signal.reason === REPLACED) return;
+    if (signal.aborted) {
+      this.say("Stopped.");
+      return;
+    }
     const { unknown } = this.filler.vocabulary.read(known.join(""));
-    say(`Found ${count(found.length, "way")}.${unknownNote(unknown, "left out")}`);
+    this.say(`Found ${count(found.length, "way")}.${unknownNote(unknown, "left out")}`);
     $("fills").replaceChildren(...found.map(filledItem));
-    return undefined;
+  }
+
+  say(text) {
+    $("filling-status").textContent = text;
   }
 }
 
@@ -299,6 +317,7 @@ class Translating {
     status.textContent = "Translating…";
     $("translations").replaceChildren();
     const found = await inSlices(this.translator.translating(source, options), { signal });
+    if (signal.reason === REPLACED) return;
     if (signal.aborted) {
       status.textContent = "Stopped.";
       return;

@@ -1,9 +1,8 @@
 """A 64-bit hash of a document's UTF-8 bytes: what tells duplicates, and on which side of the split one falls.
 
 It depends on the text alone: not on its place, its neighbours, the vocabulary or how the file was read. It is the
-polynomial Σ b_i r^i of the bytes modulo 2^64 (Karp and Rabin 1987), mixed with their number: sums over all of a text
-give those of every document in it by a difference, in a few passes. Against a collision that is chosen on purpose it
-is no defence.
+polynomial Σ b_i r^i of the bytes modulo 2^64 (Karp and Rabin 1987), mixed with their number: all of the documents in
+a text are hashed in a few passes. Against a collision that is chosen on purpose it is no defence.
 """
 
 from functools import lru_cache
@@ -35,11 +34,9 @@ class DocumentHasher:
 
     def add(self, data: bytes, marks: NDArray[np.int64], mark_size: int) -> Words:
         """The hashes of the documents that end in this piece, at `marks`, each `mark_size` bytes."""
-        upto = self._sums(data)
         starts = np.concatenate([[0], marks + mark_size])
         ends = np.append(marks, len(data))
-        sums = upto[ends]
-        sums -= upto[starts]
+        sums = np.add.reduceat(self._terms(data, marks, mark_size), starts)
         sums *= _powers(_INVERSE, len(data) + mark_size + 1)[starts]
         sizes = ends - starts
         head = pow(_BASE, self._size, 1 << 64) * int(sums[0]) + self._sum
@@ -48,14 +45,16 @@ class DocumentHasher:
         self._sum, self._size = int(sums[-1]), int(sizes[-1])
         return mix64(sums[:-1] ^ mix64(sizes[:-1].astype(np.uint64)))
 
-    def _sums(self, data: bytes) -> Words:
-        """Σ b_i r^i over the bytes before each place, (n + 1,); good until the next call."""
+    def _terms(self, data: bytes, marks: NDArray[np.int64], mark_size: int) -> Words:
+        """b_i r^i of each byte, 0 of those of marks and for one after the last, (n + 1,); good until the next call."""
         if len(self._buffer) <= len(data):
             self._buffer = np.zeros(len(data) + 1, dtype=np.uint64)
-        upto = self._buffer[: len(data) + 1]
-        np.multiply(np.frombuffer(data, dtype=np.uint8), _powers(_BASE, len(data)), out=upto[1:])
-        np.cumsum(upto[1:], out=upto[1:])
-        return upto
+        terms = self._buffer[: len(data) + 1]
+        np.multiply(np.frombuffer(data, dtype=np.uint8), _powers(_BASE, len(data)), out=terms[:-1])
+        terms[-1] = 0
+        for byte in range(mark_size):
+            terms[marks + byte] = 0
+        return terms
 
 
 def _powers(base: int, count: int) -> Words:

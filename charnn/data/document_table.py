@@ -15,7 +15,8 @@ from charnn.data.stored_array import StoredArray, open_array
 ENDS_FILE, HASHES_FILE, FIRSTS_FILE = "ends.bin", "document_hashes.bin", "firsts.bin"
 _FILES = {ENDS_FILE: "<u8", HASHES_FILE: "<u8", FIRSTS_FILE: "<u1"}
 MARK_ID = 0  # provisional: the mark is the first character of a marked text
-_SORTED_AT_ONCE = 1 << 20  # hashes; more are sorted in parts, by their low bits
+_PLACE_BITS = 24  # of a key that is sorted; more rows are sorted in parts, by their hashes
+_PLACE = np.uint64((1 << _PLACE_BITS) - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +84,16 @@ class TableWriter:
     def finish(self, kind: str, separator: str) -> dict[str, Any]:
         """Sync the files; what is returned is part of the entry's meta."""
         self._wait()
-        for file in (self._ends, self._hashes):
+        files = (self._ends, self._hashes)
+        for file in files:
             file.flush()
-            os.fsync(file.fileno())
-        self.close()
+        synced = [self._thread.submit(os.fsync, file.fileno()) for file in files]
         hashes = np.fromfile(self._folder / HASHES_FILE, dtype=_FILES[HASHES_FILE])
         firsts = first_occurrences(hashes)
         _write(self._folder / FIRSTS_FILE, firsts)
+        for one in synced:
+            one.result()
+        self.close()
         distinct = int(np.count_nonzero(firsts)) - (self._empty > 0)
         count = len(firsts) - self._empty
         return {
@@ -124,26 +128,29 @@ def open_table(folder: Path, meta: dict[str, Any]) -> DocumentTable:
 def first_occurrences(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """1 where a hash stands for the first time, else 0."""
     firsts = np.ones(len(hashes), dtype=np.uint8)
-    low_bytes = hashes.astype("<u8", copy=False).view(np.uint8)[::8].copy()
-    bits = min((len(hashes) // _SORTED_AT_ONCE).bit_length(), 8)
-    for part in range(1 << bits):
-        places = np.flatnonzero(low_bytes & ((1 << bits) - 1) == part)
-        high = (hashes[places] >> np.uint64(32)).astype(np.uint32)  # half of it is sorted twice as fast
-        ordered = np.sort(high)
-        repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-        if len(repeated):
-            found = places[_may_be_among(repeated, high)]
-            found = found[np.argsort(hashes[found], kind="stable")]
-            firsts[found[1:][hashes[found[1:]] == hashes[found[:-1]]]] = 0
+    parts = (len(hashes) >> (_PLACE_BITS - 1)) + 1
+    for part in range(parts):
+        chosen = np.flatnonzero(hashes % np.uint64(parts) == part) if parts > 1 else slice(None)
+        firsts[chosen] = _firsts_of_few(hashes[chosen])
     return firsts
 
 
-def _may_be_among(chosen: NDArray[np.uint32], values: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Whether a value's upper half is that of a chosen one: quicker than a search, and few others pass."""
-    is_chosen = np.zeros(1 << 16, dtype=bool)
-    is_chosen[chosen >> np.uint32(16)] = True
-    among: NDArray[np.bool_] = is_chosen[values >> np.uint32(16)]
-    return among
+def _firsts_of_few(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """`first_occurrences` of at most 2^_PLACE_BITS hashes: by sorting their upper bits, each with its place below."""
+    keys = hashes & ~_PLACE
+    keys |= np.arange(len(hashes), dtype=np.uint64)
+    keys.sort()
+    alike = np.flatnonzero((keys[1:] ^ keys[:-1]) <= _PLACE)
+    before, after = keys[alike] & _PLACE, keys[alike + 1] & _PLACE
+    is_same = hashes[before] == hashes[after]
+    firsts = np.ones(len(hashes), dtype=np.uint8)
+    firsts[after[is_same]] = 0
+    for upper in np.unique(keys[alike[~is_same]] & ~_PLACE):  # shared by different hashes: rare
+        begin, end = np.searchsorted(keys, upper), np.searchsorted(keys, upper | _PLACE, "right")
+        places = keys[begin:end] & _PLACE
+        firsts[places] = 0
+        firsts[places[np.unique(hashes[places], return_index=True)[1]]] = 1
+    return firsts
 
 
 def _places(utf8: bytes, mark: bytes) -> NDArray[np.int64]:

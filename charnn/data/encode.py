@@ -5,6 +5,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -163,8 +164,10 @@ class Encoder:
 
     def finish(self, findings: Findings, symbols: Sequence[str] = ()) -> dict[str, Any]:
         """Sync the file and tell what it holds, as the entry's meta; `symbols` are those that glyphs stand for."""
-        with cache_writable():
-            os.fsync(self._file.fileno())
+        with cache_writable(), ThreadPoolExecutor(1) as thread:
+            synced = thread.submit(os.fsync, self._file.fileno())  # the table is finished meanwhile
+            table = self._table.finish(findings.kind, findings.separator) if self._table else {}
+            synced.result()
             self._file.close()
         meta: dict[str, Any] = {
             "dtype": self._kind,
@@ -174,13 +177,10 @@ class Encoder:
         if symbols:
             self._hash.update(json.dumps(symbols).encode())
             meta["symbols"] = symbols
-        if self._table:
-            kind, separator = findings.kind, findings.separator
-            self._hash.update(
-                json.dumps([kind, separator]).encode()
-            )  # the same marked text may be of two kinds
-            with cache_writable():
-                meta["documents"] = self._table.finish(kind, separator)
+        if table:
+            kinds = [findings.kind, findings.separator]  # the same marked text may be of two kinds
+            self._hash.update(json.dumps(kinds).encode())
+            meta["documents"] = table
         return {"sha256": self._hash.hexdigest(), **meta}
 
     def _learn(self, points: NDArray[Any]) -> None:

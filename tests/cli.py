@@ -13,6 +13,7 @@ from charnn.cli.app import app
 
 CHARNN = [sys.executable, "-m", "charnn"]
 ROOT = Path(__file__).parent.parent
+PATIENCE = 300.0  # seconds until a child counts as hung
 _UNSET = ("NO_COLOR", "FORCE_COLOR", "CHARNN_MODEL", "LC_ALL", "PYTHONUTF8", "PYTHONIOENCODING")
 
 
@@ -30,14 +31,14 @@ def unmeasured(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 def piped(*arguments: str | bytes, **options) -> subprocess.CompletedProcess[bytes]:
     """Run a child with pipes for its output; `env` is added to its environment."""
     env = environment(**options.pop("env", {}))
-    return subprocess.run([*CHARNN, *arguments], env=env, capture_output=True, timeout=60, **options)
+    return subprocess.run([*CHARNN, *arguments], env=env, capture_output=True, timeout=PATIENCE, **options)
 
 
 def shell(script: str, **env: str) -> subprocess.CompletedProcess[bytes]:
     """Run a bash script in which $CHARNN is the program; its status is the program's, not the pipe's end's."""
     env = environment(CHARNN=" ".join(CHARNN), **env)
     return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", script], env=env, capture_output=True, timeout=60, check=False
+        ["bash", "-o", "pipefail", "-c", script], env=env, capture_output=True, timeout=PATIENCE, check=False
     )
 
 
@@ -51,7 +52,7 @@ def in_terminal(
         ["-c", script, "charnn", *CHARNN, *arguments],
         env=environment(**env),
         dimensions=(24, columns),
-        timeout=60,
+        timeout=PATIENCE,
     )
     written = child.read()
     child.close()

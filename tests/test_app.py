@@ -159,7 +159,7 @@ def test_a_signal_ends_it_quietly_and_is_what_it_dies_of(model, number):
     child = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert child.stdout.read(10)
     child.send_signal(number)
-    _, stderr = child.communicate(timeout=20)
+    _, stderr = child.communicate(timeout=300)
     assert child.returncode == -number
     assert stderr.count(b"\n") == 1 and stderr.startswith(b"model: ")
 

@@ -34,7 +34,9 @@ def start(path):
     def spawn(*more, **env):
         command = [*CHARNN[1:], "sample", "-m", path, "-i", "--seed", "3", "-l", "30", *more]
         env = environment(PROMPT_TOOLKIT_NO_CPR="1", **env)
-        child = pexpect.spawn(CHARNN[0], command, env=env, dimensions=(24, 100), timeout=30, encoding="utf-8")
+        child = pexpect.spawn(
+            CHARNN[0], command, env=env, dimensions=(24, 100), timeout=300, encoding="utf-8"
+        )
         children.append(child)
         child.expect(READY)
         return child
@@ -124,7 +126,7 @@ def test_a_strange_character_is_named_and_the_session_goes_on(start, model):
 def test_plain_terminals_get_no_colours(path, model, settings):
     command = [*CHARNN[1:], "sample", "-m", path, "-i", "--seed", "3", "-l", "30"]
     env = environment(PROMPT_TOOLKIT_NO_CPR="1", **settings)
-    child = pexpect.spawn(CHARNN[0], command, env=env, timeout=30, encoding="utf-8")
+    child = pexpect.spawn(CHARNN[0], command, env=env, timeout=300, encoding="utf-8")
     child.expect(">")
     child.send("a\t\r")
     child.expect_exact("a" + model.sample("a", length=30, seed=3).split("\n")[0])

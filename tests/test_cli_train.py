@@ -387,7 +387,7 @@ def test_a_terminal_shows_a_bar_and_the_last_lines(home: Path) -> None:
         cwd=home,
         env={**processes.environment(home), "TERM": "xterm-256color"},
         dimensions=(24, 110),
-        timeout=60,
+        timeout=300,
         encoding="utf-8",
     )
     shown = child.read()

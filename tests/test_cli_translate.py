@@ -64,7 +64,7 @@ def test_lines_are_answered_as_they_come(model):
         assert child.stdout.readline().decode().rstrip("\n") == loaded.translate(source)
     child.stdin.close()
     child.stdout.close()
-    assert child.wait(timeout=30) == 0
+    assert child.wait(timeout=300) == 0
 
 
 def test_json_has_everything(model):
@@ -257,7 +257,7 @@ def test_no_torch_is_imported(model, tmp_path):
 
 def test_sources_are_typed_at_a_prompt(model):
     child = pexpect.spawn(
-        sys.executable, ["-m", "charnn", "translate", "-i", "-m", model], env=environment(), timeout=60
+        sys.executable, ["-m", "charnn", "translate", "-i", "-m", model], env=environment(), timeout=300
     )
     child.expect(">")
     child.sendline("abcd")

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from cli import piped
+from torture import processes
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/collections.md").read_text(encoding="utf-8")
@@ -40,9 +40,9 @@ def shortened(command: list[str]) -> list[str]:
 def test_the_commands_do_what_the_page_says(home: Path) -> None:
     written = {}
     for command in COMMANDS:
-        ended = piped(*shortened(command), cwd=home, env={"XDG_CACHE_HOME": str(home / "cache")})
-        assert ended.returncode == 0, ended.stderr.decode()
-        written[" ".join(command)] = ended.stdout.decode()
+        ended = processes.run(home, *shortened(command))
+        assert ended.code == 0, ended.stderr
+        written[" ".join(command)] = ended.stdout
     starts = [
         json.loads((home / "checkpoints" / name / "metrics.jsonl").read_text().splitlines()[0])
         for name in ("villages", "posts", "recipes")

@@ -31,7 +31,7 @@ def bash_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
 def completed(env: dict[str, str], *words: str) -> set[str]:
     """What bash offers for the last of the words."""
     asked = subprocess.run(
-        ["bash", "--norc", "-c", ASK, "bash", *words], env=env, capture_output=True, text=True, timeout=60
+        ["bash", "--norc", "-c", ASK, "bash", *words], env=env, capture_output=True, text=True, timeout=300
     )
     assert asked.stderr == ""
     return set(asked.stdout.split())
@@ -69,7 +69,7 @@ def test_file_names_are_left_to_bash(bash_environment):
 
 def test_tab(bash_environment, tmp_path: Path):
     bash = pexpect.spawn(
-        "bash", ["--norc", "-i"], env={**bash_environment, "PS1": "$ "}, cwd=tmp_path, timeout=60
+        "bash", ["--norc", "-i"], env={**bash_environment, "PS1": "$ "}, cwd=tmp_path, timeout=300
     )
     bash.sendline("source <(charnn --show-completion bash); echo rea''dy")
     bash.expect_exact("ready\r\n")

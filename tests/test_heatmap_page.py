@@ -99,7 +99,7 @@ def test_a_browser_opens_the_page(score, tmp_path):
     ended = subprocess.run(
         [BROWSER, "--headless", "--no-sandbox", "--dump-dom", path.as_uri()],
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert ended.stdout.count(b"title=") == 5

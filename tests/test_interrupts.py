@@ -34,7 +34,7 @@ def ran(body: str) -> subprocess.CompletedProcess[str]:
     """A process with the handlers in place, and what it does then."""
     script = START + "".join(f"    {line}\n" for line in body.splitlines())
     command = [sys.executable, "-c", script]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU"])
@@ -136,7 +136,7 @@ def test_a_signal_at_any_moment_of_the_start_leaves_no_traceback_of_ours(
 
 def test_ctrl_c_stops_a_shells_loop(model: Path) -> None:
     loop = f"for i in 1 2 3; do echo begins $i; {' '.join(CHARNN)} sample -m {model} -l -1 >/dev/null; done"
-    child = pexpect.spawn("bash", ["-c", loop], env=environment(), timeout=60, encoding="utf-8")
+    child = pexpect.spawn("bash", ["-c", loop], env=environment(), timeout=300, encoding="utf-8")
     child.expect("seed: ")
     child.sendintr()
     rest = child.read()

@@ -31,7 +31,7 @@ def limited(megabytes: int, *arguments: object, **options: object) -> subprocess
     """Run charnn with so much address space, as `ulimit -v` gives it."""
     script = f'ulimit -v {megabytes * 1024}; exec "$@"'
     command = ["bash", "-c", script, "charnn", *CHARNN, *map(str, arguments)]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload, no-any-return]
 
 
 def last_line(ended: subprocess.CompletedProcess[str]) -> str:
@@ -127,7 +127,7 @@ def test_samples_that_do_not_fit_are_one_line(disk: Path) -> None:
     with (disk / "out.txt").open("wb") as file:
         command = [*CHARNN, "sample", "-m", model, "-l", "30000", "--seed", "1"]
         done = subprocess.run(
-            command, env=environment(), stdout=file, stderr=subprocess.PIPE, text=True, timeout=120
+            command, env=environment(), stdout=file, stderr=subprocess.PIPE, text=True, timeout=300
         )
     assert done.returncode == 1
     assert last_line(done) == "charnn: cannot write to standard output: No space left on device"
@@ -141,7 +141,7 @@ def test_a_cache_that_does_not_fit_is_one_line_and_leaves_nothing(disk: Path) ->
         env=environment(XDG_CACHE_HOME=str(disk)),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 1
     assert last_line(done).startswith(

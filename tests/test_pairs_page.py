@@ -5,7 +5,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from cli import environment, piped
+from cli import environment
+from torture import processes
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/pairs.md").read_text(encoding="utf-8")
@@ -39,9 +40,9 @@ def shortened(command: list[str]) -> list[str]:
 def test_the_commands_do_what_the_page_says(home: Path) -> None:
     written = {}
     for command in COMMANDS:
-        ended = piped(*shortened(command), cwd=home, env={"XDG_CACHE_HOME": str(home / "cache")})
-        assert ended.returncode == 0, ended.stderr.decode()
-        written[" ".join(command)] = ended.stdout.decode()
+        ended = processes.run(home, *shortened(command))
+        assert ended.code == 0, ended.stderr
+        written[" ".join(command)] = ended.stdout
     counts = {name: text.count("\n") for name, text in written.items() if name.startswith("translate")}
     assert [*counts.values()] == [2, 3, 1, 1, 1, 1]
     (scores,) = (text for name, text in written.items() if name.startswith("score"))

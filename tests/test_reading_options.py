@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 from cli import in_process, piped
 from helpers import random_model, written
+from torture import processes
 
 from charnn.config import ModelConfig
 
@@ -74,17 +76,15 @@ def test_a_file_has_gaps_filled(tmp_path: Path, model: str, capsys: pytest.Captu
 
 def test_a_corpus_in_another_encoding_is_trained_on(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_bytes("un café noir, un café crème\r\n".encode("cp1252") * 30)
-    options = ("--steps", "1", "--hidden", "4", "-o", str(tmp_path / "run"), "--dry-run")
-    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    planned = piped("train", str(tmp_path / "x.txt"), "--encoding", "cp1252", *options, env=env)
-    assert planned.returncode == 0, planned.stderr
-    assert b"30 made LF" in planned.stderr
-    kept = piped(
-        "train", str(tmp_path / "x.txt"), "--encoding", "cp1252", "--newlines", "keep", *options, env=env
-    )
-    assert b"made LF" not in kept.stderr
-    refused = piped("train", str(tmp_path / "x.txt"), *options, env=env)
-    assert refused.returncode == 2 and b"--encoding cp1252" in refused.stderr
+    options = ("--steps", "1", "--hidden", "4", "-o", "run", "--dry-run")
+    train = partial(processes.run, tmp_path, "train", "x.txt", *options)
+    planned = train("--encoding", "cp1252")
+    assert planned.code == 0, planned.stderr
+    assert "30 made LF" in planned.stderr
+    kept = train("--encoding", "cp1252", "--newlines", "keep")
+    assert kept.code == 0 and "made LF" not in kept.stderr
+    refused = train()
+    assert refused.code == 2 and "--encoding cp1252" in refused.stderr
 
 
 def test_the_plan_says_what_was_left_out_of_a_folder(tmp_path: Path) -> None:
@@ -93,10 +93,7 @@ def test_the_plan_says_what_was_left_out_of_a_folder(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt", ".hidden"):
         (folder / name).write_text("to be or not to be\n" * 30)
     (folder / "image.png").write_bytes(b"\0")
-    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     for _ in range(2):  # and from the cache
-        planned = piped(
-            "train", str(folder), "--steps", "1", "-o", str(tmp_path / "run"), "--dry-run", env=env
-        )
-        (line,) = [line for line in planned.stderr.decode().splitlines() if line.split()[:1] == ["files"]]
+        planned = processes.run(tmp_path, "train", "texts", "--steps", "1", "-o", "run", "--dry-run")
+        (line,) = [line for line in planned.stderr.splitlines() if line.split()[:1] == ["files"]]
         assert "2 read" in line and "1 hidden" in line and "1 binary" in line

@@ -171,7 +171,7 @@ def test_three_runs_that_start_at_once_get_three_folders(home: Path) -> None:
     command = [*CHARNN, "train", "book.txt", "--steps", "2", "--hidden", "4", "-q"]
     env = environment(XDG_CACHE_HOME=str(home / "cache"))
     runs = [subprocess.Popen(command, cwd=home, env=env, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    said = [child.communicate(timeout=120)[1] for child in runs]
+    said = [child.communicate(timeout=300)[1] for child in runs]
     assert [child.returncode for child in runs] == [0, 0, 0], said
     folders = sorted(path.name for path in (home / "checkpoints").iterdir())
     assert folders == ["book", "book-2", "book-3"]

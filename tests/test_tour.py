@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from cli import piped
+from torture import processes
 
 TOUR = (Path(__file__).parent.parent / "docs/tour.md").read_text(encoding="utf-8")
 BLOCK = TOUR.partition("```\n")[2].partition("```")[0]
@@ -30,9 +30,9 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (home / "corpus.txt").write_text(TEXT * 150)
     written = {}
     for command in COMMANDS:
-        ended = piped(*shortened(command), cwd=home, env={"XDG_CACHE_HOME": str(home / "cache")})
-        assert ended.returncode == 0, ended.stderr.decode()
-        written[" ".join(command)] = ended.stdout.decode()
+        ended = processes.run(home, *shortened(command))
+        assert ended.code == 0, ended.stderr
+        written[" ".join(command)] = ended.stdout
     return written
 
 

@@ -1,6 +1,7 @@
 """Samples on stdout: as text, character by character where there is one, or as JSON."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from itertools import repeat
 from math import log
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _JSON_FIELDS = ("index", "text", "log_prob", "chars", "temperature", "seed", "stopped")
 _NATS_PER_BIT = log(2)
+_FLUSH_EVERY = (
+    0.05  # seconds; samples come in batches, and a flush for each line would hold up the threads that draw
+)
 
 Runs = Iterable[tuple[str, float]]
 """Stretches of a text, each with the surprisal of its characters in bits; anything where no colour shows it."""
@@ -23,7 +27,7 @@ Runs = Iterable[tuple[str, float]]
 
 def print_json(request: "Request") -> None:
     """One JSON object a line on stdout; `index` counts them all."""
-    passed_over = 0
+    passed_over, flushed = 0, 0.0
     for sample, copied in _with_overlaps(request):
         value = {name: getattr(sample, name) for name in _JSON_FIELDS}
         if request.separator is not None:
@@ -32,7 +36,10 @@ def print_json(request: "Request") -> None:
             value["prompt"] = request.prompt_of(sample.index)
         if copied is not None:
             value |= {"longest_copied": copied.longest, "copied_share": copied.share}
-        print(json_line(value), flush=True)
+        print(json_line(value))
+        if time.monotonic() - flushed > _FLUSH_EVERY:
+            sys.stdout.flush()
+            flushed = time.monotonic()
         passed_over += sample.passed_over
     _note_passed_over(request, passed_over)
 

@@ -12,7 +12,7 @@ from pair_helpers import random_pair_model
 
 from charnn.config import ModelConfig
 from charnn.errors import InputError, ModelFileError
-from charnn.export import onnx
+from charnn.export import onnx, onnx_graph
 from charnn.inference.engine import Engine
 from charnn.model.ngrams import BEFORE_TEXT
 from charnn.storage.model_file import ModelFile, read_model
@@ -111,6 +111,13 @@ def test_models_that_write_no_text_are_refused() -> None:
         onnx.graph(random_pair_model())
     with pytest.raises(ModelFileError, match="a bidirectional model"):
         onnx.graph(random_model(ModelConfig(V, hidden=4, kind="bidirectional")))
+
+
+def test_a_model_that_no_graph_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx", reason="no onnx: pip install 'charnn[onnx]'")
+    monkeypatch.setattr(onnx_graph, "MAX_BYTES", 1000)
+    with pytest.raises(InputError, match="too large for an ONNX graph"):
+        onnx.graph(random_model(NETWORKS["lstm"]))
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli import piped
+from cli import in_process, piped
 from helpers import ALPHABET, random_model, written
 from test_app import imported_by
 
 from charnn.bundled import bundled_model
 from charnn.cli.surprisal_colors import BOUNDS
 from charnn.config import ModelConfig
+from charnn.errors import InputError
+from charnn.export import page as pages
 from charnn.export.page import page
 from charnn.export.weights import PackedArrays, packed, quantized
 from charnn.storage.model_file import ModelFile, read_model
@@ -206,6 +208,16 @@ def test_what_cant_be_exported_is_refused_in_a_line(tmp_path: Path) -> None:
         done = piped("export", *arguments)
         assert done.returncode == 2 and said in done.stderr and done.stderr.count(b"\n") == 1
     assert model.read_bytes() == before
+
+
+def test_a_model_that_no_browser_holds_is_refused_and_nothing_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = written(tmp_path, random_model(ModelConfig(V, hidden=4)))
+    monkeypatch.setattr(pages, "MAX_BYTES", 1000)
+    with pytest.raises(InputError, match="a page holds 1,000"):
+        in_process(capsys, "export", str(model), "-o", str(tmp_path / "page.html"))
+    assert [path.name for path in tmp_path.iterdir()] == [model.name]
 
 
 def test_neither_its_help_nor_a_page_needs_torch(tmp_path: Path) -> None:

@@ -15,21 +15,28 @@ from typing import Any
 from charnn.config import ModelConfig, to_json
 from charnn.data.symbols import PairVocabulary, copied_ids
 from charnn.data.vocab import Vocabulary
+from charnn.errors import InputError
 from charnn.export.weights import ALIGNMENT, PackedArrays, packed
 from charnn.inference.batch_sampler import MAX_OPENING
 from charnn.model.kinds import kind_of
 from charnn.storage.model_file import ModelFile
 
 SCRIPTS = (
-    *("arrays", "network", "text", "sampling", "fill", "translate"),  # the model
-    *("interface", "sections", "main"),  # the page
+    *("arrays", "network", "text", "sampling", "fill", "transducer", "translate"),  # the model
+    *("interface", "writing", "scoring", "answers", "main"),  # the page
+)
+MAX_BYTES = (
+    380_000_000  # of data: in base64 the longest text that Chromium's JavaScript holds, 2²⁹ characters
 )
 LONGEST_NAME = 200  # characters
 _PLACES = ("policy", "style", "model", "script")  # in page.html, in this order
 
 
 def page(model: ModelFile, name: str) -> Iterator[bytes]:
-    """The page, piece by piece; `name` is what it calls the model."""
+    """The page, piece by piece; `name` is what it calls the model.
+
+    Raises InputError for a model that is too large.
+    """
     style, script = _text("style.css"), "\n".join(_text(f"{part}.js") for part in SCRIPTS)
     before, *between = _template()
     yield (before + _policy(style, script)).encode()
@@ -96,6 +103,10 @@ def _data(model: ModelFile, name: str) -> Iterator[bytes]:
             "tensors": packed(_used(model), arrays),
         }
     ).encode()
+    if arrays.length > MAX_BYTES:
+        raise InputError(
+            f"the model's numbers take {arrays.length:,} bytes, and a page holds {MAX_BYTES:,}; train a smaller one"
+        )
     yield len(described).to_bytes(4, "little")
     yield described + bytes(-(4 + len(described)) % ALIGNMENT)
     yield from arrays

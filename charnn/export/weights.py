@@ -37,6 +37,11 @@ class PackedArrays:
         self._length += len(padded)
         return begin
 
+    @property
+    def length(self) -> int:
+        """Bytes in all."""
+        return self._length
+
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._parts)
 

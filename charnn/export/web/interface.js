@@ -128,7 +128,7 @@ function submitFromKeyboard() {
 }
 
 function showLegends() {
-  const names = [`under ${BOUNDS[0]}`, ...BOUNDS.map((low, i) => (i + 1 < BOUNDS.length ? `${low}–${BOUNDS[i + 1]}` : `${low} or more bits`))];
+  const names = [`under ${BOUNDS[0]}`, ...BOUNDS.map((low, i) => (i + 1 < BOUNDS.length ? `${low}–${BOUNDS[i + 1]}` : `${low} or more`))];
   for (const legend of document.querySelectorAll(".legend")) {
     legend.classList.add("coloured");
     legend.replaceChildren(...names.map((text, band) => element("li", { text, className: `b${band}` })));

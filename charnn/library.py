@@ -12,6 +12,7 @@ from charnn.data.collected_texts import store_texts
 from charnn.data.sources import listed_paths
 from charnn.errors import InputError
 from charnn.inference.loading import load
+from charnn.notebook import notebook_display
 from charnn.training.events import Event, Finished, RunSummary
 from charnn.training.options import checked_options
 from charnn.training.pair_options import with_pairs
@@ -37,29 +38,40 @@ def train(
     *,
     texts: Iterable[str] | None = None,
     on_event: Callable[[Event], None] | None = None,
+    progress: bool = True,
     **options: Any,
 ) -> Run:
     """Train a character-level model on `corpus` (a path or several: files, folders, globs; none: the
     bundled one), or on `texts`, each of which is a document. An iterator is taken for texts.
 
     The options are the settings of `charnn train` (`charnn.config.TRAIN_SETTINGS`); what is left out is chosen by the
-    recipe. `on_event` is called with each event of the run. Raises CharnnError.
+    recipe. `on_event` is called with each event of the run. In a notebook a progress bar and the losses so far are
+    shown below the cell, unless `progress` is false. Raises CharnnError.
     """
     finished: Finished | None = None
     folder = ""
+    display = notebook_display() if progress else None
     if isinstance(corpus, Iterator):
         corpus, texts = (), corpus
     if texts is not None:
         if corpus:
             raise InputError("corpus and texts are both given: train on one of them")
         corpus = store_texts([texts] if isinstance(texts, str) else texts)
-    for event in train_events(listed_paths(corpus), options):
-        if isinstance(event, RunSummary):
-            folder = event.folder
-        if isinstance(event, Finished):
-            finished = event
-        if on_event:
-            on_event(event)
+    try:
+        for event in train_events(
+            listed_paths(corpus), options, on_read=display.reading if display else None
+        ):
+            if isinstance(event, RunSummary):
+                folder = event.folder
+            if isinstance(event, Finished):
+                finished = event
+            if display:
+                display.show(event)
+            if on_event:
+                on_event(event)
+    finally:
+        if display:
+            display.close()
     if finished is None:
         raise InputError(f"the run in {folder} is over already; give a larger budget to go on with it")
     return Run(Path(folder), finished.best_val_nats_per_char, finished.step, finished.reason)

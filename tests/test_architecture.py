@@ -18,6 +18,7 @@ FLOORS = [
     {"inference"},
     {"analysis", "export"},
     {"training"},
+    {"notebook"},
     {"library"},
     {"__init__"},
     {"cli"},

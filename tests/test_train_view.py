@@ -172,3 +172,33 @@ def test_a_bar_of_a_long_fast_run_fits_80_columns(monkeypatch: pytest.MonkeyPatc
     bar.show(Planned(0, 9_999_999, None))
     status = bar._status(Stepped(1_234_567, 123.45, 10**12, 45296.0, 1.2345, 0.00123, 0.9, 123_456.0))
     assert len("training") + len(status) <= 80 - 20  # so that there is room for the bar
+
+
+@pytest.mark.parametrize("columns", [40, 70, 80, 100, 200])
+def test_the_bar_shows_the_validation_losses_so_far_where_there_is_room(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    bar = Bar()
+    bar.show(Planned(0, 9_999_999, None))
+    for step in range(1, 1000):
+        bar._losses.append(2 + 5 / step)
+    bar.show(Stepped(1_234_567, 123.45, 10**12, 45296.0, 1.2345, 0.00123, 0.9, 123_456.0))
+    with bar._console.capture() as shown:
+        bar._console.print(bar._progress.get_renderable())
+    (line,) = shown.get().rstrip("\n").splitlines()
+    curve = [character for character in line if character in "▁▂▃▄▅▆▇█"]
+    assert len(line) <= columns and len(curve) == {40: 0, 70: 5, 80: 10, 100: 20, 200: 24}[columns]
+    if columns >= 80:
+        assert "training ━" in line and "1.2345 nats  123,456 chars/s" in line and "left █" in line
+
+
+def test_an_evaluation_adds_to_the_curve() -> None:
+    bar = Bar()
+    with bar._console.capture():
+        for nats in (3.0, 2.0, 1.0):
+            bar.show(Evaluated(10, 0.5, 10_000, 62.0, nats))
+    assert bar._losses == [3.0, 2.0, 1.0]
+    assert "█▅▁" in "".join(
+        str(column.render(bar._progress.tasks[0])) for column in bar._progress.columns[-1:]
+    )

@@ -7,9 +7,10 @@ from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from charnn.cli.chart import sparkline
 from charnn.cli.terminal import colours_in, escape, escape_line, note, short_line
 from charnn.clock import clock_time
 from charnn.training.events import (
@@ -27,6 +28,8 @@ from charnn.training.events import (
 
 READING_NOTICE = 64e6  # bytes between the lines that a long reading gets off a terminal
 LINE_SECONDS = 2.0  # between the lines that training steps get there
+CURVE_FROM = 60  # columns, half of those beyond which are the curve's
+LONGEST_CURVE = 24
 PLAN_NEWS = 0.1  # a corrected plan is told if its steps differ by more than this share
 
 
@@ -154,6 +157,19 @@ class Lines(Silent):
         print(f"--- sample at step {event.step:,}\n{text}\n---", file=sys.stderr)
 
 
+class _CurveColumn(ProgressColumn):
+    """The validation losses so far as a line of blocks, where there is room for it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+        self._console = console
+
+    def render(self, task: Task) -> Text:
+        width = min((self._console.width - CURVE_FROM) // 2, LONGEST_CURVE)
+        losses = task.fields.get("losses", ())
+        return Text(sparkline(losses, width) if width > 0 and len(losses) > 1 else "", style="cyan")
+
+
 class _StatusColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(str(task.fields.get("status", "")))
@@ -168,11 +184,13 @@ class Bar(Lines):
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
-            _StatusColumn(),
+            _StatusColumn(table_column=Column(no_wrap=True)),
+            _CurveColumn(self._console),
             console=self._console,
             expand=True,
         )
-        self._task = self._progress.add_task("preparing", total=None, status="")
+        self._losses: list[float] = []
+        self._task = self._progress.add_task("preparing", total=None, status="", losses=self._losses)
         self._steps = 0
 
     def __enter__(self) -> Self:
@@ -191,6 +209,8 @@ class Bar(Lines):
         if isinstance(event, Planned):
             self._steps = event.steps
             self._progress.update(self._task, description="training", total=event.steps)
+        if isinstance(event, Evaluated):
+            self._losses.append(event.val_nats_per_char)
         if isinstance(event, Stepped):
             self._progress.update(self._task, completed=event.step, status=self._status(event))
         else:

@@ -37,7 +37,7 @@ def started(profile: Path) -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
     driver = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
-    driver.set_script_timeout(60)
+    driver.set_script_timeout(120)
     try:
         yield driver
     finally:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from corpus_reader import corpus_text as read
 
-from charnn.data.addresses import _may_follow, complaint, without_secrets
+from charnn.data.addresses import complaint, without_secrets
 from charnn.data.cache import cached_texts
 from charnn.data.encode import encode_text
+from charnn.data.remote import _may_follow
 from charnn.errors import CorpusError
 
 SECRET = "hunter2"

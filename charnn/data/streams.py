@@ -1,6 +1,5 @@
 """A source → its documents, each a stream of byte chunks: fetched, decompressed, in bounded memory."""
 
-import http.client
 import io
 import lzma
 import tarfile
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from charnn.data.addresses import complaint, fetch, open_remote
+from charnn.data.addresses import complaint
 from charnn.data.archives import members
 from charnn.data.decompression import DecompressionBombError, ExpansionLimit, compression_of, decompressed
 from charnn.data.sources import BINARY_PROBE, Source
@@ -115,9 +114,13 @@ def _open(source: Source, tally: Tally, chunk_size: int) -> Iterator[tuple[Binar
         case "stdin":
             raw = standard_input()
         case "http":
+            from charnn.data.remote import fetch
+
             raw = fetch(source.name)
             expected = raw.length
         case "remote":
+            from charnn.data.remote import open_remote
+
             raw = open_remote(source.name)
     counted = _Counted(raw, tally, expected, owned=source.kind != "stdin")
     with io.BufferedReader(counted, max(chunk_size, 1 << 13)) as stream:
@@ -167,7 +170,7 @@ def _explained(source: Source) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise _damaged(source, error) from error
-    except (http.client.HTTPException, OSError, ValueError) as error:
+    except _failures() as error:
         if source.kind in ("http", "remote"):
             raise CorpusError(
                 f"{source.shown} can't be fetched ({complaint(source.name, error)}); "
@@ -180,6 +183,13 @@ def _explained(source: Source) -> Iterator[None]:
         if not isinstance(error, OSError) or error.errno is None:  # gzip's way of saying it
             raise _damaged(source, error) from error
         raise CharnnError(f"cannot read {source.shown}: {error.strerror}") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What reading may raise where nothing is damaged."""
+    from http.client import HTTPException  # only now is it asked for
+
+    return HTTPException, OSError, ValueError
 
 
 def _damaged(source: Source, error: Exception) -> CorpusError:

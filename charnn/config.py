@@ -36,6 +36,7 @@ TEXT = "Text"
 PAIRS = "Pairs of texts"
 NETWORK = "The network"
 OPTIMISATION = "Optimisation"
+PROCESSES = "Several processes"
 DEVICE = "Device"
 PROMPT = "Prompt and length"
 SAMPLING = "Sampling"
@@ -132,6 +133,33 @@ class RunConfig:
         on_resume="free",
     )
     keep: int = setting(2, "How many checkpoints are kept.", RUN, within=Range(1), on_resume="free")
+
+
+@frozen()
+class DistributedConfig:
+    """How processes that train one network find and wait for each other."""
+
+    nproc: int = setting(
+        1,
+        "Train in N processes on this machine, which share every batch.",
+        PROCESSES,
+        within=Range(1, 4096),
+        on_resume="free",
+    )
+    max_restarts: int = setting(
+        0,
+        "With --nproc: how often the run goes on by itself after a process died.",
+        PROCESSES,
+        within=Range(0, 1_000_000),
+        on_resume="free",
+    )
+    exchange_timeout: float = setting(
+        120.0,
+        "Seconds that processes wait for each other before the run ends with an error.",
+        PROCESSES,
+        within=Range(1, 1_000_000),
+        on_resume="free",
+    )
 
 
 @frozen()
@@ -433,6 +461,12 @@ class OptimConfig:
         within=SHARE,
         shown=CHOSEN,
     )
+    sync_every: int = setting(
+        1,
+        "Steps that each process takes by itself between exchanges, for slow networks.",
+        PROCESSES,
+        within=Range(1, 1_000_000),
+    )
     warmup: int = setting(40, within=Range(0))
     final_lr: float = setting(0.01, within=Range(0, 1))  # of the peak
     beta1: float = setting(0.9, within=SHARE)
@@ -482,6 +516,7 @@ TRAIN_CONFIGS = (
     KindConfig,
     OptimConfig,
     TrainConfig,
+    DistributedConfig,
     DisplayConfig,
 )
 TRAIN_SETTINGS = settings_of(*TRAIN_CONFIGS)

@@ -36,3 +36,15 @@ class InterruptedRunError(CharnnError):
         super().__init__(message)
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
+
+
+class LostProcessError(CharnnError):
+    """Of several processes that train together another is gone, or none of them can reach it."""
+
+
+class FollowedError(LostProcessError):
+    """Another process ended the run and said why; this one says nothing. Its exit code is that one's."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("")
+        self.exit_code = exit_code

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from charnn.notebook import notebook_display
 from charnn.training.events import Event, Finished, RunSummary
 from charnn.training.options import checked_options
 from charnn.training.pair_options import with_pairs
+from charnn.training.place import find_place, with_processes
 from charnn.training.run_lock import absolute_options, lock_run
 
 
@@ -91,12 +93,24 @@ def train_events(
     `started` is the moment a budget in minutes counts from, on time.monotonic's scale (default: now).
     """
     corpus, options = with_pairs(corpus, checked_options(options))
-    with lock_run(corpus, options, dry_run=dry_run) as run_lock:
+    place = find_place()
+    options = with_processes(options, place)
+    begun = time.monotonic() if started is None else started
+    with ExitStack() as stack:
+        if place is None:  # else a refusal waits until the others can be told
+            run_lock = stack.enter_context(lock_run(corpus, options, dry_run=dry_run))
         # waiting threads spin for moments only: spinning longer makes a busy machine several times slower
         os.environ.setdefault("GOMP_SPINCOUNT", "5000")
-        from charnn.training.context import TrainRequest
-        from charnn.training.run import run_events  # torch
+        from charnn.training.context import TrainRequest  # torch
+        from charnn.training.distributed import joined
+        from charnn.training.follow import follow
+        from charnn.training.run import run_events
 
-        begun = time.monotonic() if started is None else started
-        request = TrainRequest(corpus, absolute_options(options), begun, pending_signal, on_read)
+        group = stack.enter_context(joined(place, options, pending_signal))
+        request = TrainRequest(corpus, absolute_options(options), begun, pending_signal, on_read, group)
+        if not group.leads:
+            yield from follow(request)
+            return
+        if place is not None:
+            run_lock = stack.enter_context(lock_run(corpus, options, dry_run=dry_run))
         yield from run_events(request, run_lock, dry_run=dry_run)

@@ -74,6 +74,8 @@ class FakeTrainer:
     lr = 0.5
     epoch = 0.0
 
+    is_level = True
+
     def __init__(self, world: World) -> None:
         self.world = world
         self.train_state = TrainState()

@@ -107,9 +107,9 @@ def test_the_state_is_carried_over_batches_and_reset_at_the_end_of_the_streams(c
     windows = trainer.task.batches_per_epoch
     given, forward = [], trainer.network.forward
 
-    def watched(ids, state):
+    def watched(ids, state, *noise):
         given.append(state)
-        return forward(ids, state)
+        return forward(ids, state, *noise)
 
     monkeypatch.setattr(trainer.network, "forward", watched)
     for _ in range(windows + 2):
@@ -262,7 +262,7 @@ def test_without_validation_there_is_nothing_to_evaluate(tmp_path):
 def test_batches_are_those_of_the_streams(corpus, monkeypatch):
     """The position is the step: every window of an epoch is read once and in order."""
     read, window = [], BatchStream.batch
-    monkeypatch.setattr(BatchStream, "batch", lambda self, at: read.append(at) or window(self, at))
+    monkeypatch.setattr(BatchStream, "batch", lambda self, at, *streams: read.append(at) or window(self, at, *streams))
     trainer = trainer_of(corpus)
     for _ in range(5):
         trainer.step()

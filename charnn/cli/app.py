@@ -14,7 +14,7 @@ from charnn.cli.commands import COMMANDS, LazyGroup
 from charnn.cli.interrupts import current as interrupts
 from charnn.cli.interrupts import die_of
 from charnn.cli.terminal import escape, escape_line, guard_streams
-from charnn.errors import CharnnError, InterruptedRunError
+from charnn.errors import CharnnError, InterruptedRunError, LostProcessError
 from charnn.version import __version__
 
 _TORCH_LACKS_MEMORY = r"DefaultCPUAllocator|bad_alloc|could not \w+ a primitive"  # the last as oneDNN says it
@@ -80,7 +80,12 @@ def _exit_code() -> int:
         return error.exit_code
     except InterruptedRunError as error:
         _tell(str(error))
+        if interrupts.pending() is None:  # another of several processes got it
+            die_of(error.signal_number)
         raise
+    except LostProcessError as error:
+        _tell(str(error))
+        os._exit(error.exit_code)  # torch still waits for what will never come
     except CharnnError as error:
         _tell(str(error))
         return error.exit_code
@@ -110,4 +115,5 @@ def _lack(error: Exception) -> str | None:
 
 
 def _tell(message: str) -> None:
-    print(f"charnn: {escape_line(message)}", file=sys.stderr)
+    if message:
+        print(f"charnn: {escape_line(message)}", file=sys.stderr)

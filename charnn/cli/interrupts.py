@@ -29,6 +29,7 @@ class Interrupts:
         self._number: int | None = None
         self._came = 0.0
         self._is_held = False
+        self._has_echoes = False
         self._is_leaving = False
         self._was_swallowed = False
 
@@ -36,9 +37,12 @@ class Interrupts:
         """The number of the signal that came, or None."""
         return self._number
 
-    def hold(self) -> None:
-        """From now on the first signal waits for whoever asks `pending`; before, each is a KeyboardInterrupt."""
-        self._is_held = True
+    def hold(self, *, echoes: bool = False) -> None:
+        """From now on the first signal waits for whoever asks `pending`; before, each is a KeyboardInterrupt.
+
+        With `echoes` SIGINT may come twice too: from the terminal, and from what started several processes.
+        """
+        self._is_held, self._has_echoes = True, echoes
 
     def forget(self) -> None:
         """The program goes on after all: a KeyboardInterrupt ended a part of it."""
@@ -83,9 +87,9 @@ class Interrupts:
 
     def _is_echo(self, number: int) -> bool:
         """Whether it is the same wish: `timeout` and closed terminals signal twice, a CPU time limit each second."""
-        if number == signal.SIGINT:
+        if number == signal.SIGINT and not self._has_echoes:
             return False
-        return number != signal.SIGTERM or time.monotonic() - self._came < _ECHO
+        return number not in (signal.SIGTERM, signal.SIGINT) or time.monotonic() - self._came < _ECHO
 
     def _set_alarm(self, seconds: float) -> None:
         if _ALARM is not None:

@@ -1,5 +1,6 @@
 """`charnn train`: options in, a run's events on stderr."""
 
+import sys
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -7,7 +8,9 @@ import typer
 
 from charnn.cli.options import option, with_settings
 from charnn.clock import process_started
-from charnn.config import OUTPUT, RUN, TRAIN_CONFIGS
+from charnn.config import OUTPUT, RUN, TRAIN_CONFIGS, DistributedConfig
+from charnn.settings import configured
+from charnn.training.place import find_place
 
 Corpus = Annotated[
     list[str] | None,
@@ -29,13 +32,18 @@ def train(corpus: Corpus = None, dry_run: DryRun = False, quiet: Quiet = False, 
     Whatever isn't given is chosen from the corpus, the budget and the machine's speed.
     """
     started = process_started()
+    if options.get("nproc", 1) > 1 and not is_placed():
+        from charnn.training.elastic import launch
+
+        launch(sys.argv[1:], configured(DistributedConfig, options), options)
+        return
 
     from charnn.cli.interrupts import current as interrupts
     from charnn.cli.train_view import make_display
     from charnn.library import train_events
     from charnn.training.events import RunSummary
 
-    display = make_display(quiet)
+    display = make_display(quiet or not leads())
     with display:
         events = train_events(
             corpus or [],
@@ -48,5 +56,17 @@ def train(corpus: Corpus = None, dry_run: DryRun = False, quiet: Quiet = False, 
         with closing(events):
             for event in events:
                 if isinstance(event, RunSummary):
-                    interrupts.hold()
+                    interrupts.hold(echoes=is_placed())
                 display.show(event)
+
+
+def is_placed() -> bool:
+    """Whether this is one of several processes."""
+    place = find_place()
+    return place is not None and place.size > 1
+
+
+def leads() -> bool:
+    """Whether this process prints, of several."""
+    place = find_place()
+    return place is None or place.rank == 0

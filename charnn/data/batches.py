@@ -19,6 +19,9 @@ def fit(n: int, batch_size: int, seq_length: int) -> tuple[int, int]:
     return streams, min(seq_length, (n - 1) // streams)
 
 
+ALL = slice(None)
+
+
 @dataclass(frozen=True)
 class Batch:
     """One step's text."""
@@ -42,11 +45,14 @@ class BatchStream:
         self._part = part
         self._starts = np.arange(batch_size) * self.stream_length
 
-    def batch(self, position: int) -> Batch:
-        """The batch at `position`, counted from the run's start; epoch = position // batches_per_epoch."""
+    def batch(self, position: int, streams: slice = ALL) -> Batch:
+        """The batch at `position`, counted from the run's start; epoch = position // batches_per_epoch.
+
+        Of some streams, those alone.
+        """
         index = position % self.batches_per_epoch
         start, stop = self._boundary(index), self._boundary(index + 1)
-        ids = self._part.gather(np.arange(start, stop + 1)[:, None] + self._starts)
+        ids = self._part.gather(np.arange(start, stop + 1)[:, None] + self._starts[streams])
         return Batch(ids[:-1], ids[1:])
 
     def _boundary(self, index: int) -> int:

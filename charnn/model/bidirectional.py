@@ -4,6 +4,7 @@ Schuster and Paliwal 1997, "Bidirectional Recurrent Neural Networks". Deeper lay
 PyTorch's `bidirectional=True` does): the prediction at t sees the text before t and after t, but never x_t itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from charnn.config import ModelConfig
 from charnn.model.network import LockedDropout, Network
+from charnn.model.noise import ORDINARY, Noise
 from charnn.model.parallel_stacks import Computation, parallel_stacks
 from charnn.model.state import State
 
@@ -47,32 +49,36 @@ class BidirectionalNetwork(nn.Module):
         `state` is the one before the text, what is returned that before the last of the T characters; the text beyond
         them is looked at alone.
         """
-        before, behind, after = self._features(text, state, lookahead)
-        return self._joint_logits(before, behind), after
+        before, behind, after = self._features(text, state, lookahead, ORDINARY)
+        return self._joint_logits(before, behind, ORDINARY), after
 
-    def predictions(self, text: Tensor, state: State) -> tuple[Predictions, State]:
+    def predictions(self, text: Tensor, state: State, noise: Noise = ORDINARY) -> tuple[Predictions, State]:
         """text (1 + T, N) → what all three output layers make of the T characters after the first, and the state."""
-        before, behind, after = self._features(text, state, 0)
-        joint = self._joint_logits(before, behind)
+        before, behind, after = self._features(text, state, 0, noise)
+        joint = self._joint_logits(before, behind, noise)
         return Predictions(
-            joint, self.forward_network.logits(before), self.backward_network.logits(behind)
+            joint, self.forward_network.logits(before, noise), self.backward_network.logits(behind, noise)
         ), after
 
     def initial_state(self, batch: int) -> State:
         """The zero state of N = `batch` streams, before any text."""
         return self.forward_network.initial_state(batch)
 
-    def _features(self, text: Tensor, state: State, lookahead: int) -> tuple[Tensor, Tensor, State]:
+    def _features(
+        self, text: Tensor, state: State, lookahead: int, noise: Noise
+    ) -> tuple[Tensor, Tensor, State]:
         """What output layers read before and behind each character, (T, N, F) each, and the forward network's state."""
         steps = len(text) - 1 - lookahead
         nothing_read = self.backward_network.initial_state(text.shape[1])
-        (before, after), (read, _) = self._read_both((text[:steps], state), (text[1:].flip(0), nothing_read))
+        texts = (text[:steps], state), (text[1:].flip(0), nothing_read)
+        (before, after), (read, _) = self._read_both(texts, noise)
         behind = torch.cat([read.flip(0)[1:], torch.zeros_like(read[:1])])
         return before, behind[:steps], after
 
-    def _read_both(self, *texts: tuple[Tensor, State]) -> list[tuple[Tensor, State]]:
+    def _read_both(self, texts: Sequence[tuple[Tensor, State]], noise: Noise) -> list[tuple[Tensor, State]]:
         """For each network ids (T, N) and the state before them → its `features` (T, N, F) and the state after."""
-        stacks = [_features_computation(network) for network in (self.forward_network, self.backward_network)]
+        both = self.forward_network, self.backward_network
+        stacks = [_features_computation(network, noise) for network in both]
         given = [(ids, state.recent, state.input, *state.layers) for ids, state in texts]
         if self._may_share_threads():
             found = parallel_stacks(stacks, given)
@@ -85,15 +91,16 @@ class BidirectionalNetwork(nn.Module):
         draws = self.training and self.config.dropout and self.config.layers > 1
         return self.output.weight.device.type == "cpu" and torch.get_num_threads() > 1 and not draws
 
-    def _joint_logits(self, before: Tensor, behind: Tensor) -> Tensor:
-        logits: Tensor = self.output(self.dropout(torch.cat([before, behind], dim=-1)))
+    def _joint_logits(self, before: Tensor, behind: Tensor, noise: Noise) -> Tensor:
+        logits: Tensor = self.output(self.dropout(torch.cat([before, behind], dim=-1), noise))
         return logits
 
 
-def _features_computation(network: Network) -> Computation:
+def _features_computation(network: Network, noise: Noise) -> Computation:
     """`network.features` of flat tensors, with a random generator of its own that follows from torch's."""
-    device = network.output.weight.device
-    noise = torch.Generator(device).manual_seed(int(torch.randint(1 << 62, ()))) if network.training else None
+    if network.training:
+        generator = torch.Generator(network.output.weight.device)
+        noise = replace(noise, generator=generator.manual_seed(int(torch.randint(1 << 62, ()))))
 
     def features(ids: Tensor, recent: Tensor, last: Tensor, *layers: Tensor) -> tuple[Tensor, ...]:
         found, after = network.features(ids, State(layers, recent, last), noise)

@@ -18,6 +18,7 @@ from charnn.config import ModelConfig
 from charnn.data.vocab import IGNORED
 from charnn.model.network import LockedDropout, NgramEmbedding
 from charnn.model.ngrams import BEFORE_TEXT, history
+from charnn.model.noise import ORDINARY, Noise, run_stack
 from charnn.model.shapes import encoder_width
 
 PROBABLE = 1e-9  # added to a mixture's probabilities, whose logarithm is taken
@@ -68,14 +69,14 @@ class EncoderDecoder(nn.Module):
         self.register_buffer("copies", copies, persistent=False)
         self._initialise()
 
-    def forward(self, source: Tensor, lengths: Tensor, inputs: Tensor) -> Tensor:
+    def forward(self, source: Tensor, lengths: Tensor, inputs: Tensor, noise: Noise = ORDINARY) -> Tensor:
         """source (S, N) of `lengths` (N,) and inputs (T, N), the symbol before each → log-probabilities (T, N, V)."""
-        memory = self.encode(source, lengths)
-        return self.decode(inputs, memory, source)
+        memory = self.encode(source, lengths, noise)
+        return self.decode(inputs, memory, source, noise)
 
-    def encode(self, source: Tensor, lengths: Tensor) -> Memory:
+    def encode(self, source: Tensor, lengths: Tensor, noise: Noise = ORDINARY) -> Memory:
         """source (S, N), IGNORED beyond its length."""
-        embedded = self.dropout(self._embed(source, lengths))
+        embedded = self.dropout(self._embed(source, lengths, noise), noise)
         if not self.has_attention:
             return self._last_state(embedded, lengths)
         outputs = embedded
@@ -83,25 +84,24 @@ class EncoderDecoder(nn.Module):
         for forward, backward in zip(self.encoder_forward, self.encoder_backward, strict=True):
             ahead, _ = forward(outputs)
             back = taken(backward(taken(outputs, mirror))[0], mirror)
-            outputs = self.dropout(torch.cat([ahead, back], dim=2))
+            outputs = self.dropout(torch.cat([ahead, back], dim=2), noise)
         ends = torch.cat(
             [ahead[lengths - 1, torch.arange(len(lengths), device=lengths.device)], back[0]], dim=1
         )
         outputs = outputs.transpose(0, 1)
         return Memory(self._bridged(ends), outputs, self.keys(outputs).transpose(1, 2), (source == IGNORED).T)
 
-    def decode(self, inputs: Tensor, memory: Memory, source: Tensor) -> Tensor:
+    def decode(self, inputs: Tensor, memory: Memory, source: Tensor, noise: Noise = ORDINARY) -> Tensor:
         """inputs (T, N) → log-probabilities (T, N, V)."""
-        states = memory.states if len(memory.states) > 1 else memory.states[0]
-        hidden, _ = self.rnn(self.dropout(self.embedding(inputs)), states)
+        hidden, _ = run_stack(self.rnn, self.dropout(self.embedding(inputs), noise), memory.states, noise)
         if not self.has_attention:
-            return log_softmax(_precise(self.output(self.dropout(hidden))), dim=2)
+            return log_softmax(_precise(self.output(self.dropout(hidden, noise))), dim=2)
         turned = hidden.transpose(0, 1)
         scores = _precise(torch.bmm(turned, memory.keys)).masked_fill(memory.absent[:, None], -torch.inf)
         weights = softmax(scores, dim=2)
         context = torch.bmm(weights.to(memory.outputs.dtype), memory.outputs)
         both = torch.cat([context.transpose(0, 1), hidden], dim=2)
-        logits = _precise(self.output(self.dropout(torch.tanh(self.combine(both)))))
+        logits = _precise(self.output(self.dropout(torch.tanh(self.combine(both)), noise)))
         if self.gate is None:
             return log_softmax(logits, dim=2)
         gate = _precise(self.gate(both))
@@ -117,14 +117,14 @@ class EncoderDecoder(nn.Module):
         copied: Tensor = torch.bmm(weights, one_hot.to(weights.dtype)).transpose(0, 1)
         return copied
 
-    def _embed(self, source: Tensor, lengths: Tensor) -> Tensor:
+    def _embed(self, source: Tensor, lengths: Tensor, noise: Noise) -> Tensor:
         """source (S, N) → (S, N, width): each symbol, and the n-grams that end and that begin at it."""
         embedded: Tensor = self.source_embedding(source.clamp(min=0))
         if self.before_ngrams is None or self.after_ngrams is None:
             return embedded
         mirror = mirrored(source.shape[0], lengths)
-        before = self.before_ngrams(_with_history(source, self.config))
-        after = self.after_ngrams(_with_history(source.gather(0, mirror), self.config))
+        before = self.before_ngrams(_with_history(source, self.config), noise)
+        after = self.after_ngrams(_with_history(source.gather(0, mirror), self.config), noise)
         added: Tensor = before + taken(after, mirror)
         return embedded + added
 

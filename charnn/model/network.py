@@ -6,10 +6,8 @@ from torch.nn.functional import embedding_bag, one_hot
 
 from charnn.config import ModelConfig
 from charnn.model.ngrams import history, ngram_rows
+from charnn.model.noise import ORDINARY, Noise, run_stack
 from charnn.model.state import State
-
-Noise = torch.Generator | None
-"""Where random numbers come from; None: torch's own generator."""
 
 
 class Network(nn.Module):
@@ -33,28 +31,25 @@ class Network(nn.Module):
         self.output = nn.Linear(config.output_size, config.vocab_size)
         self._initialise()
 
-    def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, ids: Tensor, state: State, noise: Noise = ORDINARY) -> tuple[Tensor, State]:
         """ids (T, N) and the state before them → logits (T, N, V) and the state after them."""
-        features, after = self.features(ids, state)
-        return self.logits(features), after
+        features, after = self.features(ids, state, noise)
+        return self.logits(features, noise), after
 
-    def features(self, ids: Tensor, state: State, noise: Noise = None) -> tuple[Tensor, State]:
+    def features(self, ids: Tensor, state: State, noise: Noise = ORDINARY) -> tuple[Tensor, State]:
         """ids (T, N) and the state before them → what the output layer reads (T, N, F) and the state after them.
 
         F is H, with a skip connection H + E. Which n-grams are left out is drawn from `noise`.
         """
         inputs, recent = self._embed(ids, state.recent, noise)
-        if self.config.cell == "lstm":
-            hidden, layers = self.rnn(inputs, state.layers)
-        else:
-            hidden, *layers = self.rnn(inputs, *state.layers)
+        hidden, layers = run_stack(self.rnn, inputs, state.layers, noise)
         if self.config.skip_connection == "none":
-            return hidden, State(tuple(layers), recent, state.input)
-        return torch.cat([hidden, inputs], dim=-1), State(tuple(layers), recent, inputs[-1])
+            return hidden, State(layers, recent, state.input)
+        return torch.cat([hidden, inputs], dim=-1), State(layers, recent, inputs[-1])
 
-    def logits(self, features: Tensor) -> Tensor:
+    def logits(self, features: Tensor, noise: Noise = ORDINARY) -> Tensor:
         """What the output layer reads (T, N, F) → logits (T, N, V)."""
-        logits: Tensor = self.output(self.dropout(features))
+        logits: Tensor = self.output(self.dropout(features, noise))
         return logits
 
     def initial_state(self, batch: int) -> State:
@@ -103,20 +98,21 @@ class NgramEmbedding(nn.Module):
         rows = (config.ngrams - 1) * config.ngram_rows
         self.weight = nn.Parameter(torch.zeros(rows, config.embedding))
 
-    def forward(self, text: Tensor, noise: Noise = None) -> Tensor:
+    def forward(self, text: Tensor, noise: Noise = ORDINARY) -> Tensor:
         """ids (history + T, N) → (T, N, embedding)."""
         before = history(self.config)
         steps = len(text) - before
         taps = [text[before - back : before - back + steps] for back in range(before + 1)]
-        rows = torch.stack(ngram_rows(taps, self.config), dim=-1)
-        summed = self._summed(rows.flatten(0, 1), noise)
+        summed = self._summed(torch.stack(ngram_rows(taps, self.config), dim=-1), noise)
         return summed.view(steps, text.shape[1], -1)
 
     def _summed(self, rows: Tensor, noise: Noise) -> Tensor:
-        """rows (T·N, orders) → the sums of those that aren't left out, (T·N, embedding)."""
+        """rows (T, N, orders) → the sums of those that aren't left out, (T·N, embedding)."""
+        flat = rows.flatten(0, 1)
         if not self.training or not self.config.ngram_dropout:
-            return embedding_bag(rows, self.weight, mode="sum", sparse=True)
-        kept = torch.rand(rows.shape, device=rows.device, generator=noise) >= self.config.ngram_dropout
+            return embedding_bag(flat, self.weight, mode="sum", sparse=True)
+        drawn = noise.uniform(rows.shape, rows.device)
+        rows, kept = flat, drawn.flatten(0, 1) >= self.config.ngram_dropout
         ends = kept.sum(dim=1).cumsum(dim=0)
         starts = torch.cat([ends.new_zeros(1), ends[:-1]])
         summed = embedding_bag(rows[kept], self.weight, starts, mode="sum", sparse=True)
@@ -133,11 +129,11 @@ class LockedDropout(nn.Module):
         super().__init__()
         self.share, self.hidden, self.width = share, hidden, width
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, noise: Noise = ORDINARY) -> Tensor:
         """(T, N, multiple of `width`) → the same shape, what is left scaled up."""
         if not self.training or not self.share:
             return features
-        kept = torch.empty_like(features[:1]).bernoulli_(1 - self.share).div_(1 - self.share)
+        kept = noise.kept(features[:1], self.share)
         torch.unflatten(kept, -1, (-1, self.width))[..., self.hidden :] = 1
         return features * kept
 

@@ -46,6 +46,11 @@ class TrainState:
     def plan(self) -> Plan | None:
         return self.plans[-1] if self.plans else None
 
+    def extend(self, plan: Plan) -> None:
+        """Go on by the plan of a budget that grew: whoever wants more of a run that ended early has new patience."""
+        self.plans.append(plan)
+        self.not_better = 0
+
     def copy(self) -> "TrainState":
         """One that may change on its own."""
         return replace(self, plans=list(self.plans))

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from charnn.storage.model_documents import MAX_HASHES, ModelDocuments, stored_ha
 from charnn.storage.model_file import ModelFile, write_model
 from charnn.storage.run_folder import RunFolder
 from charnn.storage.train_state import TrainState
+from charnn.training.distributed import Alone
 from charnn.training.events import Started
 from charnn.training.planner import Clock
 from charnn.training.tasks import task_for
@@ -47,6 +48,7 @@ class TrainRequest:
     started: float
     pending_signal: Callable[[], int | None] = lambda: None
     on_read: Callable[[int, int | None], None] | None = None
+    group: Alone = field(default_factory=Alone)
 
 
 @dataclass
@@ -61,11 +63,13 @@ class RunContext:
     request: TrainRequest
     notices: list[str]
     weights: dict[str, torch.Tensor] | None = None
+    group: Alone = field(default_factory=Alone)
 
     # What the loop asks of its surroundings.
 
     def new_trainer(self) -> Trainer:
-        return Trainer(self.config, task_for(self.config, self.corpus), self.weights)
+        task = task_for(self.config, self.corpus, self.group.part)
+        return Trainer(self.config, task, self.weights, self.group)
 
     def write_model(self, trainer: Trainer) -> None:
         write_model(self.folder.model, self.model_file(trainer))
@@ -81,7 +85,7 @@ class RunContext:
             corpus_sha256=self.corpus.sha256,
             vocabulary=self.corpus.vocabulary,
             pairs=self.corpus.pairs,
-            versions=versions(),
+            versions=versions(self.group.part.size),
             seconds=self.clock.seconds(),
             deadline=self.deadline,
             train_state=train_state.copy(),
@@ -184,6 +188,7 @@ def _named(section: Section) -> Section:
     return replace(section, **names)
 
 
-def versions() -> dict[str, str]:
+def versions(processes: int) -> dict[str, str]:
     """What a bit-for-bit resumed run must share with the one it continues."""
-    return {"charnn": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    several = {"processes": str(processes)} if processes > 1 else {}
+    return {"charnn": __version__, "torch": torch.__version__, "python": platform.python_version(), **several}

@@ -119,6 +119,10 @@ class Decisions:
         save, sample = (i.is_due(step, seconds) for i in (self._save_interval, self._sample_interval))
         return self._share(Due(self._pending_signal(), save, sample))
 
+    def is_interrupted(self) -> bool:
+        """Whether a signal asked the run to end, as far as this process knows: an evaluation is not worth finishing."""
+        return self._pending_signal() is not None
+
     def signal(self) -> int | None:
         """The number of the signal that asked the run to end, if one did."""
         return self._share(self._pending_signal())

@@ -108,6 +108,16 @@ def _can_start(count: int) -> bool:
     return True
 
 
+def shared_threads(threads: int | None, processes: int) -> int | None:
+    """The threads of one of several processes on a machine: what is asked for, else its share of the processors.
+
+    OMP_NUM_THREADS stands, as for a process alone.
+    """
+    if threads is not None or processes == 1 or "OMP_NUM_THREADS" in os.environ:
+        return threads
+    return max(1, torch.get_num_threads() // processes)
+
+
 def sane_threads(stored: int | None) -> int | None:
     """What a run from elsewhere asks for, unless that is far beyond this machine's: threads take memory each."""
     most = max(MANY_THREADS, 4 * (os.cpu_count() or 1))

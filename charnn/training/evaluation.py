@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from charnn.config import VALIDATION_STREAMS
 from charnn.data.collection import DocumentView
 from charnn.data.document_batches import document_batch
+from charnn.data.parts import WHOLE, Part
 from charnn.data.tokens import TokenView
 from charnn.model.state import State
 from charnn.training.objective import Objective
@@ -43,34 +45,45 @@ def evaluate(
     objective: Objective[Any],
     stop: Callable[[], bool] = lambda: False,
     seq_length: int = SEQ_LENGTH,
+    own: Part = WHOLE,
 ) -> float | None:
     """Mean −log p of every character but the first of `part`, in nats; None when `stop` became true.
+
+    Of several processes each reads `own` part of the streams: what they find adds up to the mean.
 
     The part is cut into at most 8 contiguous streams whose states start at zero; what the division leaves over
     continues the last stream. They are read `seq_length` characters at a time, and on beyond them as far as the
     objective looks ahead and all streams have text.
     """
     with _eval_mode(network):
-        return _mean_nats(network, part, objective, stop, seq_length)
+        return _mean_nats(network, part, objective, stop, seq_length, own)
 
 
 def _mean_nats(
-    network: Any, part: TokenView, objective: Objective[Any], stop: Callable[[], bool], seq_length: int
+    network: Any,
+    part: TokenView,
+    objective: Objective[Any],
+    stop: Callable[[], bool],
+    seq_length: int,
+    own: Part,
 ) -> float | None:
     predictions = len(part) - 1
     streams = min(VALIDATION_STREAMS, predictions)
     length = predictions // streams
-    state = network.initial_state(streams)
+    first, last = own.bounds(streams)
+    if first == last:
+        return 0.0
+    state = network.initial_state(last - first)
     total = 0.0
     for start in range(0, length, seq_length):
         if stop():
             return None
         end = min(start + seq_length, length)
         ahead = min(objective.lookahead, predictions - (streams - 1) * length - end)
-        text = _text(part, [stream * length for stream in range(streams)], start, end + ahead)
+        text = _text(part, [stream * length for stream in range(first, last)], start, end + ahead)
         nats, state = _summed_nats(network, objective, text, ahead, state)
         total += nats
-    if streams * length < predictions:
+    if last == streams and streams * length < predictions:
         text = _text(part, [0], streams * length, predictions)
         nats, _ = _summed_nats(network, objective, text, 0, state.rows(slice(-1, None)))
         total += nats
@@ -92,21 +105,26 @@ def _summed_nats(
 
 @torch.no_grad()
 def evaluate_documents(
-    network: Any, view: DocumentView, objective: Objective[Any], stop: Callable[[], bool]
+    network: Any,
+    view: DocumentView,
+    objective: Objective[Any],
+    stop: Callable[[], bool],
+    own: Part = WHOLE,
 ) -> float | None:
     """Mean −log p of every symbol of the documents, in nats; None when `stop` became true.
 
-    Documents of like length are read side by side, state carried: exactly, however long they are.
+    Documents of like length are read side by side, state carried: exactly, however long they are. Of several processes
+    each reads its `own` groups of them: what they find adds up to the mean.
     """
     with _eval_mode(network):
-        return _mean_nats_of_documents(network, view, objective, stop)
+        return _mean_nats_of_documents(network, view, objective, stop, own)
 
 
 def _mean_nats_of_documents(
-    network: Any, view: DocumentView, objective: Objective[Any], stop: Callable[[], bool]
+    network: Any, view: DocumentView, objective: Objective[Any], stop: Callable[[], bool], own: Part
 ) -> float | None:
     total = 0.0
-    for starts, lengths in _groups(view):
+    for starts, lengths in islice(_groups(view), own.rank, None, own.size):
         state, longest = network.initial_state(len(starts)), int(lengths.max())
         for begin in range(0, longest, SEQ_LENGTH):
             if stop():

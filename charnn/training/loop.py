@@ -56,11 +56,17 @@ class Loop:
             if self._is_over():
                 break
             yield from self._act(self.decisions.due(self.train_state.step))
-            self.trainer.step()
-            self.decisions.stepped(self.train_state.step)
+            self._step()
             if self._is_report_due():
                 yield from self._report()
         yield from self._finish()
+
+    def _step(self) -> None:
+        """A step, or as many as processes take apart before they come together."""
+        self.trainer.step()
+        while not self.trainer.is_level:
+            self.trainer.step()
+        self.decisions.stepped(self.train_state.step)
 
     @property
     def train_state(self) -> TrainState:
@@ -120,7 +126,7 @@ class Loop:
             yield from self._roll_back()
             return
         start = self.decisions.seconds()
-        loss = self.trainer.evaluate(lambda: self.decisions.signal() is not None)
+        loss = self.trainer.evaluate(self.decisions.is_interrupted)
         if (signal_number := self.decisions.signal()) is not None:
             yield from self._stop(signal_number)
         if loss is not None and not isfinite(loss):

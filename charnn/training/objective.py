@@ -12,18 +12,24 @@ from charnn.config import Kind, ModelConfig
 from charnn.data.vocab import IGNORED
 from charnn.model.bidirectional import BidirectionalNetwork
 from charnn.model.network import Network
+from charnn.model.noise import ORDINARY, Noise
 from charnn.model.state import State
 
 N = TypeVar("N", bound=nn.Module)
 
 
 class Loss(NamedTuple):
-    """A batch's: what is back-propagated, the mean nats that are reported, of how many symbols; the state after it."""
+    """A batch's: what is back-propagated, the mean nats that are reported, of how many symbols; the state after it.
+
+    Of processes that share a batch each has its rows' share of both, which add up to the batch's, and the batch's
+    symbols; `own` are its rows' alone.
+    """
 
     trained: Tensor
     reported: Tensor
     symbols: int
     state: State
+    own: int | None = None
 
 
 class Objective(ABC, Generic[N]):
@@ -39,8 +45,19 @@ class Objective(ABC, Generic[N]):
         """A network with its initial weights, drawn from torch's generator."""
 
     @abstractmethod
-    def loss(self, network: N, inputs: Tensor, targets: Tensor, state: State) -> Loss:
-        """inputs (T, N), targets (T, N), the characters after them, and the state before them → the losses."""
+    def loss(
+        self,
+        network: N,
+        inputs: Tensor,
+        targets: Tensor,
+        state: State,
+        noise: Noise = ORDINARY,
+        symbols: int | None = None,
+    ) -> Loss:
+        """inputs (T, N), targets (T, N), the characters after them, and the state before them → the losses.
+
+        These may be some rows of a batch of so many `symbols`, which the losses are then divided by.
+        """
 
     @abstractmethod
     def summed_nats(self, network: N, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
@@ -60,10 +77,18 @@ class LanguageModelObjective(Objective[Network]):
     def new_network(self, config: ModelConfig) -> Network:
         return Network(config)
 
-    def loss(self, network: Network, inputs: Tensor, targets: Tensor, state: State) -> Loss:
-        logits, after = network(inputs, state)
-        loss = _mean_nats(logits, targets)
-        return Loss(loss, loss, targets.numel(), after)
+    def loss(
+        self,
+        network: Network,
+        inputs: Tensor,
+        targets: Tensor,
+        state: State,
+        noise: Noise = ORDINARY,
+        symbols: int | None = None,
+    ) -> Loss:
+        logits, after = network(inputs, state, noise)
+        loss = _mean_nats(logits, targets, symbols)
+        return Loss(loss, loss, symbols or targets.numel(), after)
 
     def summed_nats(
         self, network: Network, inputs: Tensor, targets: Tensor, state: State
@@ -91,12 +116,20 @@ class BidirectionalObjective(Objective[BidirectionalNetwork]):
     def new_network(self, config: ModelConfig) -> BidirectionalNetwork:
         return BidirectionalNetwork(config)
 
-    def loss(self, network: BidirectionalNetwork, inputs: Tensor, targets: Tensor, state: State) -> Loss:
-        predictions, after = network.predictions(_text(inputs, targets, network.config), state)
-        joint, forward, backward = (_mean_nats(logits, targets) for logits in predictions)
+    def loss(
+        self,
+        network: BidirectionalNetwork,
+        inputs: Tensor,
+        targets: Tensor,
+        state: State,
+        noise: Noise = ORDINARY,
+        symbols: int | None = None,
+    ) -> Loss:
+        predictions, after = network.predictions(_text(inputs, targets, network.config), state, noise)
+        joint, forward, backward = (_mean_nats(logits, targets, symbols) for logits in predictions)
         of_one = (1 - self.joint_weight) / 2
         trained = self.joint_weight * joint + of_one * (forward + backward)
-        return Loss(trained, joint, targets.numel(), after)
+        return Loss(trained, joint, symbols or targets.numel(), after)
 
     def summed_nats(
         self, network: BidirectionalNetwork, inputs: Tensor, targets: Tensor, state: State
@@ -122,7 +155,10 @@ def _text(inputs: Tensor, targets: Tensor, config: ModelConfig) -> Tensor:
     return torch.cat([inputs[:1], targets.masked_fill(targets == IGNORED, config.vocab_size - 1)])
 
 
-def _mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
+def _mean_nats(logits: Tensor, targets: Tensor, symbols: int | None) -> Tensor:
+    """The mean over the targets that aren't IGNORED, or their share of that over `symbols`."""
+    if symbols is not None:
+        return _summed_nats(logits, targets) / symbols
     return cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED)
 
 

@@ -42,15 +42,15 @@ class Optimizer:
     ) -> None:
         self._optim = optim
         self._reduce = reduce
-        self._tables = [Table(m.weight) for m in network.modules() if isinstance(m, NgramEmbedding)]
-        of_tables = {id(table.weight) for table in self._tables}
+        self.tables = [Table(m.weight) for m in network.modules() if isinstance(m, NgramEmbedding)]
+        of_tables = {id(table.weight) for table in self.tables}
         dense = [p for p in network.parameters() if id(p) not in of_tables]
         self._groups = [
             DenseGroup([p for p in dense if p.ndim > 1], optim.weight_decay),
             DenseGroup([p for p in dense if p.ndim <= 1], 0.0),
         ]
-        self._dense = dense
-        self._weights = [*dense, *(table.weight for table in self._tables)]
+        self.dense = dense
+        self._weights = [*dense, *(table.weight for table in self.tables)]
         self._relu_matrices = relu_recurrent_matrices(network)
         self._steps = 0
 
@@ -63,30 +63,35 @@ class Optimizer:
         for weight in self._weights:
             weight.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
-        dense = [weight.grad for weight in self._dense if weight.grad is not None]
-        return Gradients(dense, [table.weight.grad for table in self._tables])
+        dense = [weight.grad for weight in self.dense if weight.grad is not None]
+        return Gradients(dense, [table.weight.grad for table in self.tables])
 
     def _update(self, gradients: Gradients, lr: float) -> Tensor:
         """Clip the dense gradients to a global norm (Pascanu et al. 2013) and move the weights."""
         for weight, gradient in zip(self._weights, [*gradients.dense, *gradients.tables], strict=True):
             weight.grad = gradient
-        norm = nn.utils.clip_grad_norm_(self._dense, self._optim.clip if self._optim.clip > 0 else torch.inf)
+        norm = nn.utils.clip_grad_norm_(self.dense, self._optim.clip if self._optim.clip > 0 else torch.inf)
         self._steps += 1
         with torch.no_grad():
             for group in self._groups:
                 group.step(lr, self._optim)
-            for table in self._tables:
+            for table in self.tables:
                 table.step(lr)
         for weight in self._relu_matrices:
             limit_spectral_norm(weight)
         return norm
+
+    @property
+    def moments(self) -> list[Tensor]:
+        """AdamW's averages of the dense gradients and of their squares."""
+        return [moment for group in self._groups for moment in group.moments]
 
     def tensors(self) -> dict[str, Tensor]:
         """Moments and step counts by name."""
         named = {"steps": torch.tensor(self._steps)}
         for i, group in enumerate(self._groups):
             named |= {f"dense.{i}.{name}": tensor for name, tensor in group.tensors().items()}
-        return named | {f"table.{i}.squares": table.squares for i, table in enumerate(self._tables)}
+        return named | {f"table.{i}.squares": table.squares for i, table in enumerate(self.tables)}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `tensors`."""
@@ -146,6 +151,10 @@ class DenseGroup:
             eps=EPSILON,
             maximize=False,
         )
+
+    @property
+    def moments(self) -> list[Tensor]:
+        return [*self._averages, *self._squares]
 
     def tensors(self) -> dict[str, Tensor]:
         kinds = {"average": self._averages, "square": self._squares, "count": self._counts}

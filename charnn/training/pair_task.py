@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from math import log
 from typing import Any
 
@@ -13,12 +14,15 @@ from charnn.config import TrainConfig
 from charnn.data.corpus import Corpus
 from charnn.data.pair_batches import PairBatches
 from charnn.data.pair_view import PairBatch, PairView
+from charnn.data.parts import WHOLE, Part, Rows
 from charnn.data.symbols import copied_ids
 from charnn.data.vocab import IGNORED
+from charnn.errors import InputError
 from charnn.model.encoder_decoder import EncoderDecoder
+from charnn.model.noise import Noise
 from charnn.model.state import State
 from charnn.training.objective import Loss
-from charnn.training.task import Task
+from charnn.training.task import Task, own_columns, require_streams
 
 UNKNOWN_SHARE = {"on": 0.004, "off": 0.002}  # of a source's kinds of symbols, by the copy gate
 VALIDATED_SYMBOLS = 1 << 14  # of a batch, about
@@ -26,12 +30,16 @@ VALIDATED_SYMBOLS = 1 << 14  # of a batch, about
 
 @dataclass(frozen=True)
 class PairTensors:
-    """source (S, N) of `lengths` (N,), target (T, N) with its ends; IGNORED beyond a row's end."""
+    """source (S, N) of `lengths` (N,), target (T, N) with its ends; IGNORED beyond a row's end.
+
+    They are these `rows` of a batch with so many `symbols`.
+    """
 
     source: Tensor
     lengths: Tensor
     target: Tensor
     symbols: int
+    rows: Rows
 
 
 class PairTask(Task[PairTensors]):
@@ -41,7 +49,15 @@ class PairTask(Task[PairTensors]):
     with them: so the network learns to copy what it doesn't know, and what an unknown symbol is.
     """
 
-    def __init__(self, config: TrainConfig, corpus: Corpus) -> None:
+    def __init__(self, config: TrainConfig, corpus: Corpus, part: Part = WHOLE) -> None:
+        require_streams(part, config.optim.batch_size)
+        self.part = part
+        model = config.model
+        if not part.is_whole and model.attention == "none" and model.layers > 1 and model.dropout:
+            raise InputError(
+                "several processes can't share the dropout between the layers of an encoder without attention; "
+                "give --layers 1, --dropout 0 or --attention dot"
+            )
         assert isinstance(corpus.train, PairView) and corpus.pairs is not None
         assert corpus.val is None or isinstance(corpus.val, PairView)
         self._config, self._val = config.model, corpus.val
@@ -60,19 +76,40 @@ class PairTask(Task[PairTensors]):
     def initial_state(self, network: Any) -> State:
         return State((), torch.empty(0, 0), torch.empty(0, 0))
 
+    def streams(self, step: int) -> int:
+        return 0
+
+    def state_after(self, network: Any, step: int) -> State:
+        return self.initial_state(network)
+
     def batch(self, step: int, device: torch.device) -> PairTensors:
-        return _tensors(self._batches.batch(step), device)
+        batch = self._batches.batch(step)
+        symbols = int(np.count_nonzero(batch.target != IGNORED))
+        rows = self.part.rows(len(batch.lengths))
+        own = PairBatch(
+            own_columns(batch.source, rows), batch.lengths[rows.slice], own_columns(batch.target, rows)
+        )
+        if rows.stand_in:
+            own = own._replace(target=np.full_like(own.target, IGNORED))
+        return _tensors(own, symbols, rows, device)
 
     def loss(self, network: Any, batch: PairTensors, state: State) -> Loss:
         """With label smoothing (Szegedy et al. 2016): a share of the probability is taught for all symbols alike."""
-        source, target = self._with_unknown(batch)
-        log_probs = network(source, batch.lengths, inputs_before(target, self._vocabulary.end_id))
+        noise = self.noise(batch.rows)
+        source, target = self._with_unknown(batch, noise)
+        log_probs = network(source, batch.lengths, inputs_before(target, self._vocabulary.end_id), noise)
         counts = target != IGNORED
-        nats = -log_probs.gather(2, target.clamp(min=0)[..., None])[..., 0][counts].mean()
+        found = log_probs.gather(2, target.clamp(min=0)[..., None])[..., 0][counts]
+        nats = -self._mean(found, batch)
         trained = nats
         if self._smoothing:
-            trained = (1 - self._smoothing) * nats - self._smoothing * log_probs.mean(dim=2)[counts].mean()
-        return Loss(trained, nats, batch.symbols, state)
+            spread = self._mean(log_probs.mean(dim=2)[counts], batch)
+            trained = (1 - self._smoothing) * nats - self._smoothing * spread
+        return Loss(trained, nats, batch.symbols, state, None if self.part.is_whole else len(found))
+
+    def _mean(self, values: Tensor, batch: PairTensors) -> Tensor:
+        """Of each symbol's values the mean; of a part of a batch its share of that."""
+        return values.mean() if self.part.is_whole else values.sum() / batch.symbols
 
     @torch.no_grad()
     def evaluate(self, network: Any, stop: Callable[[], bool]) -> float | None:
@@ -87,10 +124,10 @@ class PairTask(Task[PairTensors]):
 
     def _mean_nats(self, network: EncoderDecoder, view: PairView, stop: Callable[[], bool]) -> float | None:
         total, device = 0.0, network.output.weight.device
-        for numbers in batches_in_order(view):
+        for numbers in islice(batches_in_order(view), self.part.rank, None, self.part.size):
             if stop():
                 return None
-            batch = _tensors(view.batch(numbers), device)
+            batch = _tensors(view.batch(numbers), 0, WHOLE.rows(len(numbers)), device)
             log_probs = network(
                 batch.source, batch.lengths, inputs_before(batch.target, self._vocabulary.end_id)
             )
@@ -98,11 +135,12 @@ class PairTask(Task[PairTensors]):
             total -= float(found[batch.target != IGNORED].double().sum())
         return total / len(view)
 
-    def _with_unknown(self, batch: PairTensors) -> tuple[Tensor, Tensor]:
+    def _with_unknown(self, batch: PairTensors, noise: Noise) -> tuple[Tensor, Tensor]:
         """source and target, some kinds of symbols unknown."""
         source, target, copies = batch.source, batch.target, self._copies.to(batch.source.device)
         pairs, kinds = source.shape[1], len(copies)
-        is_unknown = torch.rand(pairs, kinds, device=source.device) < UNKNOWN_SHARE[self._config.copy_gate]
+        drawn = noise.uniform((1, pairs, kinds), source.device)[0]
+        is_unknown = drawn < UNKNOWN_SHARE[self._config.copy_gate]
         columns = torch.arange(pairs, device=source.device).expand_as(source)
         source_hit = is_unknown[columns, source.clamp(min=0)] & (source != IGNORED)
         of_target = torch.zeros(pairs, self._config.vocab_size, dtype=torch.bool, device=source.device)
@@ -138,6 +176,6 @@ def batches_in_order(view: PairView) -> Iterator[np.ndarray[Any, np.dtype[np.int
         first += min(size, 256)
 
 
-def _tensors(batch: PairBatch, device: torch.device) -> PairTensors:
+def _tensors(batch: PairBatch, symbols: int, rows: Rows, device: torch.device) -> PairTensors:
     source, lengths, target = (torch.from_numpy(part).to(device, non_blocking=True) for part in batch)
-    return PairTensors(source, lengths, target, int(np.count_nonzero(batch.target != IGNORED)))
+    return PairTensors(source, lengths, target, symbols, rows)

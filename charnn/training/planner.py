@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import ceil, inf
+from typing import Any
 
-from charnn.config import Budget
+from charnn.config import Budget, TrainConfig
 from charnn.storage.train_state import Plan
+from charnn.training.task import Task
 
 MEASURED_STEPS = 20  # at least, before the first plan of a timed run
 MEASURED_SHARE = 0.03  # of the budget, at most 3 seconds
@@ -46,6 +48,7 @@ class Planner:
     clock: Clock
     deadline: float | None = None
     save_seconds: float = 0.1  # a guess, until measured
+    sync_every: int = 1  # what events fall on multiples of
     eval_seconds: float | None = field(default=None, init=False)
     _since: tuple[int, float] | None = field(default=None, init=False)
     _paused: float = field(default=0.0, init=False)
@@ -145,13 +148,33 @@ class Planner:
         old: Plan | None,
         speed: float | None = None,
     ) -> Plan:
-        log_every = old.log_every if old else max(1, (steps - step) // TRAIN_EVENTS)
-        return Plan(step, steps, progress, max(eval_every, 1), log_every, speed)
+        log_every = old.log_every if old else self._multiple((steps - step) // TRAIN_EVENTS)
+        return Plan(step, steps, progress, self._multiple(eval_every), log_every, speed)
+
+    def _multiple(self, steps: int) -> int:
+        """So many steps, one at least, or more, so that processes that step apart have come together."""
+        return self.sync_every * max(1, -(-steps // self.sync_every))
 
     def _untimed_eval_every(self, steps: int) -> int:
         """A tenth of the run, or as far apart as keeps the evaluations' share of the work small."""
         cost_in_steps = self.val_chars * EVAL_COST / self.chars_per_step
         return ceil(max(steps / EVALS_WANTED, cost_in_steps / EVAL_SHARE, 1))
+
+
+def planner_for(
+    task: Task[Any], config: TrainConfig, clock: Clock, deadline: float | None, save_seconds: float = 0.1
+) -> Planner:
+    """The planner of a run."""
+    return Planner(
+        config.budget,
+        batches_per_epoch=task.batches_per_epoch,
+        chars_per_step=task.symbols_per_batch,
+        val_chars=task.val_symbols,
+        clock=clock,
+        deadline=deadline,
+        save_seconds=save_seconds,
+        sync_every=config.optim.sync_every,
+    )
 
 
 def next_stretch(left: float, budget: float, eval_cost: float) -> tuple[float, int]:

@@ -19,14 +19,17 @@ from charnn.training.context import RunContext, TrainRequest
 from charnn.training.decisions import Decisions, Interval
 from charnn.training.device import memory_advice
 from charnn.training.events import Event, Finished, Notice, Planned, Resumed, RunSummary, Saved
+from charnn.training.follow import lead
 from charnn.training.loop import Loop
 from charnn.training.options import option_notices
 from charnn.training.pair_summary import summarise_pairs
-from charnn.training.planner import Planner
+from charnn.training.planner import planner_for
 from charnn.training.resume import Resumption, restore, resumption
 from charnn.training.resumed_corpus import addresses_in
 from charnn.training.run_lock import RunLock
 from charnn.training.setup import new_context, resumed_context
+from charnn.training.shared_decisions import SharedDecisions
+from charnn.training.shared_store import SharedStore
 from charnn.training.summary import summarise
 from charnn.training.tensorboard_log import check_tensorboard, logged
 from charnn.training.trainer import Trainer
@@ -41,6 +44,7 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
     yield from map(Notice, option_notices(request.sources, request.options))
     if display.tensorboard is not None:
         check_tensorboard()
+    group = request.group
     store = CheckpointStore(run_lock.folder.resume, kept.keep)
     save, sample = Interval.parse(kept.save_every), Interval.parse(display.sample_every)
     if request.options.get("resume"):
@@ -57,9 +61,12 @@ def run_events(request: TrainRequest, run_lock: RunLock, *, dry_run: bool = Fals
     summarised = summarise_pairs if context.corpus.pairs else summarise
     rows = summarised(config, context.corpus, path)
     yield RunSummary(str(path), rows, kind.example_command(str(path)))
+    if not dry_run:
+        run_lock.take()
+    lead(context, dry_run=dry_run)
     if dry_run:
         return
-    run_lock.take()
+    store = store if group.part.is_whole else SharedStore(store.folder, store.keep, group)
     with memory_advice(context.config.device):
         events = _stored(_trained(context, store, checkpoint, save, sample), run_lock.folder)
         yield from logged(events, display.tensorboard)
@@ -99,16 +106,13 @@ def _trained(
     sample: Interval,
 ) -> Iterator[Event]:
     trainer = context.new_trainer()
-    decisions = Decisions(
-        _planner(context, trainer),
-        save,
-        sample,
-        context.request.pending_signal,
-        save_sparingly="save_every" not in context.request.options,
-    )
+    decisions = _decisions(context, trainer, save, sample)
     require_room(context.folder.path, _room_needed(trainer, store.keep))
     check_readable(context.model_file(trainer), ROOM_FOR_PROVENANCE)
+    if isinstance(store, SharedStore):
+        store.shared(checkpoint)
     if checkpoint is None:
+        context.group.told(context.folder.holds_a_run)
         remember_begun(context.folder.path, addresses_in(context.config.data))
         yield from _begun(context, store, trainer)
     else:
@@ -117,6 +121,7 @@ def _trained(
         restore(trainer, checkpoint)
         checkpoint.tensors.clear()  # they are in the trainer now; a second copy would stay for the whole run
         what = resumption(checkpoint, context.config.budget)
+        context.group.told(what.name)
         if what is Resumption.FINISHED:
             yield _over_already(context, decisions, trainer.train_state)
             return
@@ -154,8 +159,7 @@ def _extended(trainer: Trainer, decisions: Decisions) -> Iterator[Event]:
     """A new plan for a budget that grew."""
     train_state = trainer.train_state
     plan = decisions.extended_plan(train_state)
-    train_state.plans.append(plan)
-    train_state.not_better = 0  # whoever wants more of a run that ended early has new patience
+    train_state.extend(plan)
     yield Planned(plan.step, plan.steps, plan.chars_per_second)
     yield Notice(
         f"the budget grew: the learning rate goes on at {trainer.lr:.2g}, where the schedule of "
@@ -172,17 +176,14 @@ def _over_already(context: RunContext, decisions: Decisions, train_state: TrainS
     return Finished(train_state.step, context.clock.seconds(), train_state.best, reason)
 
 
-def _planner(context: RunContext, trainer: Trainer) -> Planner:
-    task = trainer.task
-    return Planner(
-        context.config.budget,
-        batches_per_epoch=task.batches_per_epoch,
-        chars_per_step=task.symbols_per_batch,
-        val_chars=task.val_symbols,
-        clock=context.clock,
-        deadline=context.deadline,
-        save_seconds=3 * _weight_bytes(trainer) / SAVE_RATE,
-    )
+def _decisions(context: RunContext, trainer: Trainer, save: Interval, sample: Interval) -> Decisions:
+    save_seconds = 3 * _weight_bytes(trainer) / SAVE_RATE
+    planner = planner_for(trainer.task, context.config, context.clock, context.deadline, save_seconds)
+    sparingly = "save_every" not in context.request.options
+    given = planner, save, sample, context.request.pending_signal
+    if context.group.part.is_whole:
+        return Decisions(*given, save_sparingly=sparingly)
+    return SharedDecisions(*given, context.group, save_sparingly=sparingly)
 
 
 def _room_needed(trainer: Trainer, keep: int) -> int:

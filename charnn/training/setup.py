@@ -19,6 +19,7 @@ from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.run_folder import MetricsLog, RunFolder, started_config
 from charnn.training import device as devices
 from charnn.training.context import RunContext, TrainRequest, versions
+from charnn.training.distributed import Alone
 from charnn.training.pair_recipe import PairInputs, choose_for_pairs
 from charnn.training.planner import Clock
 from charnn.training.recipe import RecipeInputs, choose, choose_budget
@@ -41,7 +42,7 @@ def new_context(request: TrainRequest, folder: RunFolder) -> RunContext:
     start, corpus = opened.start, opened.corpus
     options = with_architecture(start.options, start.model.config) if start.model else start.options
     data = replace(data, documents=corpus.documents.kind)
-    config, notices = _chosen(options, data, corpus)
+    config, notices = _chosen(options, data, corpus, request.group)
     config = replace(config, data=without_secrets_in(config.data))
     return _new_context(request, folder, config, opened, [*start.notices, *notices])
 
@@ -51,7 +52,7 @@ def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkp
     if checkpoint is None:
         return _restarted_context(request, folder)
     values = checkpoint.values
-    stored = replace(values.config, threads=devices.sane_threads(values.config.threads))
+    stored = replace(values.config, threads=_stored_threads(values.config, request))
     config = _on_this_machine(continued_config(stored, _sources(request), request.options))
     require_fetchable(config.data, request, folder.path, values.corpus_sha256)
     corpus, data, notices = resumed_corpus(
@@ -69,9 +70,8 @@ def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkp
     deadline = values.deadline
     if deadline is not None:
         deadline += 60 * ((config.budget.minutes or 0) - (values.config.budget.minutes or 0))
-    return RunContext(
-        config, corpus, folder, clock, deadline, request, notices + _differences(config, values)
-    )
+    notices += _differences(config, values, request.group)
+    return RunContext(config, corpus, folder, clock, deadline, request, notices, group=request.group)
 
 
 def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
@@ -82,7 +82,7 @@ def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
         )
     with refused_start(folder.path):
         stored = started_config(folder)
-        stored = replace(stored, threads=devices.sane_threads(stored.threads))
+        stored = replace(stored, threads=_stored_threads(stored, request))
     config = _on_this_machine(continued_config(stored, _sources(request), request.options))
     require_fetchable(config.data, request, folder.path)
     opened = _Opened(
@@ -114,7 +114,16 @@ def _new_context(
     deadline, late = _deadline(config, opened.seconds, clock)
     model = opened.start.model
     weights = adapted_weights(model, opened.corpus.vocabulary, opened.corpus.pairs) if model else None
-    return RunContext(config, opened.corpus, folder, clock, deadline, request, notices + late, weights)
+    return RunContext(
+        config, opened.corpus, folder, clock, deadline, request, notices + late, weights, request.group
+    )
+
+
+def _stored_threads(config: TrainConfig, request: TrainRequest) -> int | None:
+    """A run's threads; of several processes each has its share of this machine's."""
+    if request.group.part.is_whole:
+        return devices.sane_threads(config.threads)
+    return devices.shared_threads(None, request.group.local_size)
 
 
 def _sources(request: TrainRequest) -> tuple[str, ...]:
@@ -125,14 +134,20 @@ def _data_config(request: TrainRequest) -> DataConfig:
     return configured(DataConfig, request.options, sources=absolute_sources(request.sources))
 
 
-def _chosen(options: TrainOptions, data: DataConfig, corpus: Corpus) -> tuple[TrainConfig, list[str]]:
+def _chosen(
+    options: TrainOptions, data: DataConfig, corpus: Corpus, group: Alone
+) -> tuple[TrainConfig, list[str]]:
     """The recipe's configuration on this machine, its batches cut to the corpus."""
     device = devices.available_device(options.get("device", TrainConfig.device))
-    devices.use_threads(options.get("threads"))
+    threads = devices.use_threads(devices.shared_threads(options.get("threads"), group.local_size))
+    if not group.part.is_whole:
+        options = {**options, "threads": threads}
     options, gain, notices = _measured(options, device)
     if isinstance(corpus.train, PairView):
         return _chosen_for_pairs(options, data, corpus, device), notices
-    gflops = gain * devices.machine_gflops(device) if choose_budget(options).is_timed else None
+    gflops = (
+        group.part.size * gain * devices.machine_gflops(device) if choose_budget(options).is_timed else None
+    )
     is_collection = isinstance(corpus.train, DocumentView)
     is_warm = options.get("init_from", NONE) != NONE
     sizes = len(corpus.train), len(corpus.vocabulary)
@@ -212,11 +227,19 @@ def _deadline(config: TrainConfig, reading: float, clock: Clock) -> tuple[float 
     return budget + clock.seconds(), [f"reading took {reading:.0f} s: the budget starts after it"]
 
 
-def _differences(config: TrainConfig, stored: CheckpointValues) -> list[str]:
+def _differences(config: TrainConfig, stored: CheckpointValues, group: Alone) -> list[str]:
     """What keeps the resumed run from being bitwise identical to the uninterrupted one."""
     old = stored.config
     before = {**stored.versions, "threads": old.threads, "device": old.device, "precision": old.precision}
-    now = {**versions(), "threads": config.threads, "device": config.device, "precision": config.precision}
+    now = {
+        **versions(group.part.size),
+        "threads": config.threads,
+        "device": config.device,
+        "precision": config.precision,
+    }
+    if "processes" in before or "processes" in now:  # whose threads are each a share of a machine's
+        before = {"processes": "1", **before, "threads": None}
+        now = {"processes": "1", **now, "threads": None}
     return [
         f"{name} was {before.get(name)}, is {value}: the run goes on, but not bit for bit"
         for name, value in now.items()

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from charnn.config import TrainConfig
@@ -19,8 +20,11 @@ from charnn.data.batches import BatchStream
 from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
 from charnn.data.document_batches import DocumentBatches
+from charnn.data.parts import WHOLE, Part, Rows
 from charnn.data.tokens import TokenView
 from charnn.data.vocab import IGNORED
+from charnn.errors import InputError
+from charnn.model.noise import ORDINARY, Noise
 from charnn.model.state import State
 from charnn.training.evaluation import SEQ_LENGTH, evaluate, evaluate_documents, validation_length
 from charnn.training.objective import OBJECTIVES, Loss
@@ -36,7 +40,10 @@ class Task(ABC, Generic[Batch]):
     a batch says so.
     Losses are means over symbols, in nats; of symbols the text has `symbols_per_batch` a step on the average, its
     validation part `val_symbols` (0: there is none), and one that is uniformly distributed costs `uniform_nats`.
+    Of several processes that train one network together each has `part` of every batch, and of the validation.
     """
+
+    part: Part
 
     batches_per_epoch: int
     symbols_per_batch: float
@@ -51,9 +58,14 @@ class Task(ABC, Generic[Batch]):
     def initial_state(self, network: Any) -> State:
         """The state at the beginning of each epoch, on the network's device; without layers where none is carried."""
 
+    @abstractmethod
+    def streams(self, step: int) -> int:
+        """Of how many streams, in all processes, a state is carried after so many steps."""
+
     def state_after(self, network: Any, step: int) -> State:
-        """A state of the shape that is carried after so many steps."""
-        return self.initial_state(network)
+        """A state of the shape that is carried after so many steps, of all processes' streams."""
+        state: State = network.initial_state(self.streams(step))
+        return state
 
     @abstractmethod
     def batch(self, step: int, device: torch.device) -> Batch:
@@ -61,15 +73,30 @@ class Task(ABC, Generic[Batch]):
 
     @abstractmethod
     def loss(self, network: Any, batch: Batch, state: State) -> Loss:
-        """The losses on a batch, and the state after it."""
+        """The losses on a batch, and the state after it; of a part of a batch what adds up to them."""
 
     @abstractmethod
     def evaluate(self, network: Any, stop: Callable[[], bool]) -> float | None:
-        """The validation loss; None when `stop` became true, or without validation. Leaves no trace in the network."""
+        """The validation loss; None when `stop` became true, or without validation. Leaves no trace in the network.
+
+        Of several processes each finds what adds up to it.
+        """
+
+    def noise(self, rows: Rows) -> Noise:
+        """The random numbers for these rows of a batch."""
+        return ORDINARY if self.part.is_whole else Noise(rows=rows)
 
 
 TextBatch = tuple[Tensor, Tensor]
 """inputs (T, N) and targets (T, N), the character after each."""
+
+
+def require_streams(part: Part, batch_size: int) -> None:
+    """Raise InputError where processes would have no stream to train on."""
+    if part.size > batch_size:
+        raise InputError(
+            f"{part.size} processes share a batch of {batch_size} streams; give a larger --batch-size"
+        )
 
 
 class TextTask(Task[TextBatch]):
@@ -77,11 +104,13 @@ class TextTask(Task[TextBatch]):
 
     eval_seq_length: int = SEQ_LENGTH
 
-    def __init__(self, config: TrainConfig, corpus: Corpus) -> None:
+    def __init__(self, config: TrainConfig, corpus: Corpus, part: Part = WHOLE) -> None:
         optim, val = config.optim, corpus.val
+        require_streams(part, optim.batch_size)
+        self.part = part
         assert isinstance(corpus.train, TokenView) and (val is None or isinstance(val, TokenView))
         self._model, self._val = config.model, val
-        self._batch_size = optim.batch_size
+        self._batch_size, self._rows = optim.batch_size, part.rows(optim.batch_size)
         self._objective = OBJECTIVES[config.model.kind]()
         self._streams = BatchStream(corpus.train, optim.batch_size, optim.seq_length)
         self.batches_per_epoch = self._streams.batches_per_epoch
@@ -94,41 +123,55 @@ class TextTask(Task[TextBatch]):
         return network
 
     def initial_state(self, network: Any) -> State:
-        state: State = network.initial_state(self._batch_size)
+        state: State = network.initial_state(self._rows.count)
         return state
 
+    def streams(self, step: int) -> int:
+        return self._batch_size
+
     def batch(self, step: int, device: torch.device) -> TextBatch:
-        batch = self._streams.batch(step)
+        batch = self._streams.batch(step, self._rows.slice)
         inputs = torch.from_numpy(batch.inputs).to(device, non_blocking=True)
         targets = torch.from_numpy(batch.targets).to(device, non_blocking=True)
         return inputs, targets
 
     def loss(self, network: Any, batch: TextBatch, state: State) -> Loss:
         inputs, targets = batch
-        return self._objective.loss(network, inputs, targets, state)
+        if self.part.is_whole:
+            return self._objective.loss(network, inputs, targets, state)
+        own = targets.numel()
+        symbols = len(targets) * self._batch_size
+        loss = self._objective.loss(network, inputs, targets, state, self.noise(self._rows), symbols)
+        return loss._replace(own=own)
 
     def evaluate(self, network: Any, stop: Callable[[], bool]) -> float | None:
         if self._val is None:
             return None
         length = min(self.eval_seq_length, validation_length(self._model.vocab_size))
-        return evaluate(network, self._val, self._objective, stop, length)
+        return evaluate(network, self._val, self._objective, stop, length, self.part)
 
 
 @dataclass(frozen=True)
 class DocumentTensors:
-    """inputs and targets (T, N), IGNORED beyond a document's end; `begins`: no state is carried into it."""
+    """inputs and targets (T, N), IGNORED beyond a document's end; `begins`: no state is carried into it.
+
+    They are these `rows` of a batch of so many `symbols`.
+    """
 
     inputs: Tensor
     targets: Tensor
     begins: bool
     symbols: int
+    rows: Rows
 
 
 class DocumentTask(Task[DocumentTensors]):
     """A collection of documents, each learnt from its own beginning, with its end."""
 
-    def __init__(self, config: TrainConfig, corpus: Corpus) -> None:
+    def __init__(self, config: TrainConfig, corpus: Corpus, part: Part = WHOLE) -> None:
         optim, val = config.optim, corpus.val
+        require_streams(part, optim.batch_size)
+        self.part = part
         assert isinstance(corpus.train, DocumentView) and (val is None or isinstance(val, DocumentView))
         self._model, self._val = config.model, val
         self._objective = OBJECTIVES[config.model.kind]()
@@ -143,26 +186,39 @@ class DocumentTask(Task[DocumentTensors]):
         return network
 
     def initial_state(self, network: Any) -> State:
-        return self.state_after(network, 0)
-
-    def state_after(self, network: Any, step: int) -> State:
-        """Batches have different numbers of rows."""
-        state: State = network.initial_state(self._batches.rows(max(step - 1, 0)))
+        state: State = network.initial_state(self.part.rows(self.streams(0)).count)
         return state
+
+    def streams(self, step: int) -> int:
+        """Batches have different numbers of rows."""
+        return self._batches.rows(max(step - 1, 0))
 
     def batch(self, step: int, device: torch.device) -> DocumentTensors:
         batch = self._batches.batch(step)
-        inputs = torch.from_numpy(batch.inputs).to(device, non_blocking=True)
-        targets = torch.from_numpy(batch.targets).to(device, non_blocking=True)
-        return DocumentTensors(inputs, targets, batch.begins, int(np.count_nonzero(batch.targets != IGNORED)))
+        symbols = int(np.count_nonzero(batch.targets != IGNORED))
+        rows = self.part.rows(batch.inputs.shape[1])
+        inputs, targets = own_columns(batch.inputs, rows), own_columns(batch.targets, rows)
+        if rows.stand_in:
+            targets = np.full_like(targets, IGNORED)
+        read = [torch.from_numpy(ids).to(device, non_blocking=True) for ids in (inputs, targets)]
+        return DocumentTensors(read[0], read[1], batch.begins, symbols, rows)
 
     def loss(self, network: Any, batch: DocumentTensors, state: State) -> Loss:
         if batch.begins:
             state = network.initial_state(batch.inputs.shape[1])
-        loss = self._objective.loss(network, batch.inputs, batch.targets, state)
-        return loss._replace(symbols=batch.symbols)
+        if self.part.is_whole:
+            loss = self._objective.loss(network, batch.inputs, batch.targets, state)
+            return loss._replace(symbols=batch.symbols)
+        noise = self.noise(batch.rows)
+        loss = self._objective.loss(network, batch.inputs, batch.targets, state, noise, batch.symbols)
+        return loss._replace(own=int((batch.targets != IGNORED).sum()))
 
     def evaluate(self, network: Any, stop: Callable[[], bool]) -> float | None:
         if self._val is None:
             return None
-        return evaluate_documents(network, self._val, self._objective, stop)
+        return evaluate_documents(network, self._val, self._objective, stop, self.part)
+
+
+def own_columns(ids: NDArray[np.int64], rows: Rows) -> NDArray[np.int64]:
+    """ids (T, N) → those of `rows`, (T, n)."""
+    return np.ascontiguousarray(ids[:, rows.slice])

@@ -11,7 +11,9 @@ from charnn.config import TrainConfig
 from charnn.model.state import State
 from charnn.storage.train_state import TrainState
 from charnn.training import device as devices
+from charnn.training.distributed import Alone, News
 from charnn.training.optimizer import Optimizer
+from charnn.training.outer_step import exchange_for
 from charnn.training.schedule import learning_rate
 from charnn.training.task import Task
 
@@ -24,17 +26,25 @@ class Trainer:
     """
 
     def __init__(
-        self, config: TrainConfig, task: Task[Any], weights: Mapping[str, Tensor] | None = None
+        self,
+        config: TrainConfig,
+        task: Task[Any],
+        weights: Mapping[str, Tensor] | None = None,
+        group: Alone | None = None,
     ) -> None:
         self.config = config
         self.task = task
+        self.group = group or Alone()
+        self.exchange = exchange_for(config.optim.sync_every, self.group)
         self.device = torch.device(config.device)
         devices.seed_everything(config.seed)
         self.network = task.new_network()
         if weights is not None:
             self.network.load_state_dict(dict(weights))
         self.network.to(self.device)
-        self.optimizer = Optimizer(self.network, config.optim)
+        self.optimizer = Optimizer(self.network, config.optim, self.exchange.reduce)
+        self._begin_alike()
+        self.exchange.attach(self.optimizer)
         self.train_state = TrainState()
         self.state: State = task.initial_state(self.network)
         self.sums = self._zero_sums()
@@ -56,13 +66,28 @@ class Trainer:
         batch = self.task.batch(self.train_state.step, self.device)
         with devices.autocast(self.config.precision, self.device):
             loss = self.task.loss(self.network, batch, self.state)
-        norm = self.optimizer.step(loss.trained, self.lr)
+        norm = self.optimizer.step(self.exchange.trained(loss, self.train_state.step), self.lr)
         self.state = loss.state.detach()
-        self._count(loss.symbols, loss.reported.detach(), norm)
+        self._count(loss.symbols, norm)
+
+    @property
+    def is_level(self) -> bool:
+        """Whether all processes that train this network hold the same: only then may anything but `step` be called."""
+        return self.exchange.is_level
 
     def evaluate(self, stop: Callable[[], bool]) -> float | None:
-        """Validation loss in nats per character; None when abandoned. Changes nothing in the training."""
-        return self.task.evaluate(self.network, stop)
+        """Validation loss in nats per character; None when abandoned. Changes nothing in the training.
+
+        Of several processes each reads its part; one that abandons it does so for all.
+        """
+        found = self.task.evaluate(self.network, stop)
+        if self.group.part.is_whole:
+            return found
+        is_abandoned = found is None and self.task.val_symbols > 0
+        news = self.group.own_news(self.train_state.step)
+        nats, abandoned, *news = self.group.sums([found or 0.0, float(is_abandoned), *news])
+        self.group.news = News.of(news)
+        return None if abandoned or not self.task.val_symbols else nats
 
     def averages(self) -> tuple[float, float]:
         """Mean loss (nats per character) and gradient norm since the last `restart_averages`."""
@@ -83,12 +108,16 @@ class Trainer:
         return {name: tensor.detach().cpu() for name, tensor in self.network.state_dict().items()}
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor that the next step depends on."""
+        """Every tensor that the next step depends on, the same in all processes."""
+        return self._own_tensors(self.group.state(self.state, self.task.streams(self.train_state.step)))
+
+    def _own_tensors(self, state: State) -> dict[str, Tensor]:
         rng = devices.rng_states(self.device)
         return (
             _prefixed("network", self.network.state_dict())
             | _prefixed("optimizer", self.optimizer.tensors())
-            | _prefixed("state", dict(enumerate(self.state.tensors())))
+            | _prefixed("exchange", self.exchange.tensors())
+            | _prefixed("state", dict(enumerate(state.tensors())))
             | _prefixed("rng", rng)
             | {"sums": self.sums}
         )
@@ -99,20 +128,34 @@ class Trainer:
         Raises ValueError for tensors that aren't those of such a run; nothing is moved then but the generators.
         """
         self.state = self.task.state_after(self.network, train_state.step)
-        _require_alike(tensors, self.tensors())
+        _require_alike(tensors, self._own_tensors(self.state))
         devices.restore_rng_states(_under("rng", tensors), self.device)
         self.network.load_state_dict(_under("network", tensors))
         self.optimizer.restore(_under("optimizer", tensors))
         parts = _under("state", tensors)
         self.state = self.state.with_tensors([parts[str(i)] for i in range(len(parts))]).to(self.device)
+        if not self.group.part.is_whole and self.state.layers:
+            streams = self.task.streams(train_state.step)
+            self.state = self.state.rows(self.group.part.rows(streams).slice)
+        self.exchange.restore(_under("exchange", tensors), train_state.step)
         self.sums = tensors["sums"].to(self.device)
         self.train_state = train_state
 
-    def _count(self, chars: int, loss: Tensor, norm: Tensor) -> None:
-        self.sums += torch.stack([loss, norm])
+    def _begin_alike(self) -> None:
+        """Begin with the leader's weights and generators: another machine may round otherwise, or have other models."""
+        if not self.group.part.is_whole:
+            own = self.network.state_dict() | _prefixed("rng", devices.rng_states(self.device))
+            shared = self.group.tensors({name: tensor.cpu() for name, tensor in own.items()})
+            devices.restore_rng_states(_under("rng", shared), self.device)
+            self.network.load_state_dict({name: shared[name] for name in self.network.state_dict()})
+
+    def _count(self, chars: int, norm: Tensor) -> None:
+        plan = self.train_state.plan
         self.train_state.averaged += 1
         self.train_state.step += 1
         self.train_state.chars += chars
+        is_last = plan is not None and self.train_state.step == plan.steps
+        self.sums += self.exchange.finished(norm, is_last=is_last)
 
     def _zero_sums(self) -> Tensor:
         """Summed loss and gradient norm, on the device: reading them waits for it."""

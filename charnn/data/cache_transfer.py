@@ -1,0 +1,67 @@
+"""Cached texts sent to another machine's cache, for processes that train together on a text that one machine has."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from charnn.data.cache import IDS_FILE, cache_folder, open_encoded, store, temporary_entry
+from charnn.data.document_table import ENDS_FILE, FIRSTS_FILE, HASHES_FILE
+from charnn.errors import CharnnError
+from charnn.files import open_own_file, write_synced
+
+PIECE = 64 << 20  # bytes sent at a time
+_META_FILE = "meta.json"
+_FILES = (IDS_FILE, ENDS_FILE, HASHES_FILE, FIRSTS_FILE)
+
+Told = Callable[[Any], Any]
+"""The sender's JSON value → the same everywhere."""
+ToldBytes = Callable[[bytes], bytes]
+"""The sender's bytes → the same everywhere."""
+
+
+def send_texts(sha256: str, told: Told, told_bytes: ToldBytes) -> None:
+    """Send the cached texts that a corpus of this hash is made of; `receive_texts` runs in the other processes."""
+    told(sha256)
+    for part in sha256.split("+"):
+        folder = cache_folder() / "texts" / part
+        told_bytes((folder / _META_FILE).read_bytes())
+        for name in _FILES:
+            size = (folder / name).stat().st_size if (folder / name).exists() else None
+            told(size)
+            for piece in _pieces(folder / name, size or 0):
+                told_bytes(piece)
+
+
+def receive_texts(told: Told, told_bytes: ToldBytes, *, wanted: bool) -> None:
+    """Store what is sent, if it is `wanted` here. Raises CharnnError where it comes to something else."""
+    for part in told(None).split("+"):
+        meta = json.loads(told_bytes(b""))
+        with temporary_entry() if wanted else nullcontext() as folder:
+            for name in _FILES:
+                if (size := told(None)) is not None:
+                    received = _received(size, told_bytes)
+                    if folder is None:
+                        for _ in received:
+                            pass
+                    else:
+                        write_synced(folder / name, received, mode=0o600)
+            if folder is not None and open_encoded(part) is None:
+                store(folder, {k: v for k, v in meta.items() if k != "names"}, tuple(meta["names"]))
+        if wanted and open_encoded(part) is None:
+            raise CharnnError(f"the text {part[:12]}… came damaged from rank 0; start again")
+
+
+def _pieces(path: Path, size: int) -> Iterator[bytes]:
+    if size:
+        with open_own_file(path) as file:
+            while piece := file.read(PIECE):
+                yield piece
+
+
+def _received(size: int, told_bytes: ToldBytes) -> Iterator[bytes]:
+    while size > 0:
+        piece = told_bytes(b"")
+        size -= len(piece)
+        yield piece

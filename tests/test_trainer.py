@@ -262,7 +262,9 @@ def test_without_validation_there_is_nothing_to_evaluate(tmp_path):
 def test_batches_are_those_of_the_streams(corpus, monkeypatch):
     """The position is the step: every window of an epoch is read once and in order."""
     read, window = [], BatchStream.batch
-    monkeypatch.setattr(BatchStream, "batch", lambda self, at, *streams: read.append(at) or window(self, at, *streams))
+    monkeypatch.setattr(
+        BatchStream, "batch", lambda self, at, *streams: read.append(at) or window(self, at, *streams)
+    )
     trainer = trainer_of(corpus)
     for _ in range(5):
         trainer.step()

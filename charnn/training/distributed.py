@@ -28,7 +28,7 @@ from charnn.training.place import LAUNCHED, Place
 from charnn.training.watch import PATIENCE, Ended, Watch
 
 CHUNK = 64 << 20  # bytes of a message that are sent at once
-ANSWER = 2.0  # seconds for whoever ended the run to say so
+ANSWER = 1.0  # seconds for whoever ended the run to say so
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Connected(Alone):
         """Raise how the run ended elsewhere, or else that ranks are missing; the first that finds out tells it."""
         if (ended := self.watch.wait_ended(ANSWER)) is None:
             missing = self.watch.missing() if missing is None else missing
-            self.watch.tell_ended(Ended(self.part.rank, LostProcessError.exit_code))
+            self.watch.tell_ended(Ended(self.part.rank, LostProcessError.exit_code), missing)
             if self.watch.ended is None or self.watch.ended.rank == self.part.rank:
                 if missing and LAUNCHED in os.environ:
                     raise FollowedError(LostProcessError.exit_code)  # the launcher says it

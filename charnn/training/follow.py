@@ -8,7 +8,7 @@ from charnn.config import TrainConfig
 from charnn.data.addresses import scheme_of
 from charnn.data.cache_transfer import receive_texts, send_texts
 from charnn.data.corpus import Corpus, open_cached_corpus, open_corpus
-from charnn.errors import CharnnError, CorpusError
+from charnn.errors import CharnnError, CorpusError, InterruptedRunError
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.run_folder import RunFolder
 from charnn.storage.train_state import TrainState
@@ -85,7 +85,10 @@ def _trained(context: RunContext) -> Iterator[Event]:
         if what is Resumption.EXTENDED:
             trainer.train_state.extend(decisions.extended_plan(trainer.train_state))
     decisions.begin(trainer.train_state.step)
-    yield from Loop(trainer, decisions, store, context).events()
+    try:
+        yield from Loop(trainer, decisions, store, context).events()
+    except InterruptedRunError as error:
+        raise InterruptedRunError("", error.signal_number) from None  # the leader says it
 
 
 def _on_this_process(config: TrainConfig, request: TrainRequest, group: Alone) -> TrainConfig:

@@ -134,7 +134,8 @@ def _trained(
         yield from loop.events()
         store.finished()
     except InterruptedRunError as error:
-        command = f"charnn train --resume --out {quote(str(context.folder.path))}"
+        nproc = context.request.options.get("nproc", 1)
+        command = f"charnn train --resume --out {quote(str(context.folder.path))}{f' --nproc {nproc}' * (nproc > 1)}"
         raise InterruptedRunError(f"interrupted; to go on: {command}", error.signal_number) from None
 
 

@@ -7,7 +7,7 @@ others within torch answers too.
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
@@ -20,7 +20,8 @@ from charnn.data.parts import Part
 
 BEAT = 0.4  # seconds between looks at the store
 LOOK = 2.0  # seconds between looks for signs of life of those that are waited for
-PATIENCE = 4.0  # seconds for an answer to what every process answers within a beat
+PATIENCE = 4.0  # seconds for an answer of the store
+ROLL_CALL = 2.5  # seconds for an answer to what every living process answers within a beat
 LEAVING = 5.0  # seconds in which a process must come out of torch once another has ended
 
 Result = TypeVar("Result")
@@ -61,7 +62,7 @@ class Watch:
             self.signal = number
             self._within(lambda: self._news("signal", str(number)))
 
-    def tell_ended(self, ended: Ended) -> None:
+    def tell_ended(self, ended: Ended, gone: Sequence[int] = ()) -> None:
         """That this process ends the run, and why, unless another did before. Returns once the others know."""
         content = json.dumps(asdict(ended))
         with suppress(Exception):
@@ -70,7 +71,7 @@ class Watch:
             self._within(lambda: self._store.set(f"heard/{self._part.rank}", "1"))
             self._within(lambda: self._store.add("news", 1))
             if self.ended == ended:
-                self._wait_for("heard", self._others())
+                self._wait_for("heard", self._others() - set(gone))
 
     # What it asks
 
@@ -112,7 +113,7 @@ class Watch:
 
     def _wait_for(self, key: str, ranks: set[int]) -> set[int]:
         """Those of `ranks` that don't get to `key` in time."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + ROLL_CALL
         while ranks and time.monotonic() < until:
             ranks = {rank for rank in ranks if not self._within(partial(self._has, f"{key}/{rank}"))}
             time.sleep(0.05)

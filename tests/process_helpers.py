@@ -133,11 +133,11 @@ def rank_pids(started: Started) -> dict[int, int]:
     return found
 
 
-def wait_until_trains(started: Started, folder: Path, timeout: float = 120) -> None:
-    """Wait until steps are in metrics.jsonl. Raises TimeoutError with what was said."""
+def wait_until_trains(started: Started, folder: Path, timeout: float = 120, event: str = "train") -> None:
+    """Wait until an event is in metrics.jsonl. Raises TimeoutError with what was said."""
     until = time.monotonic() + timeout
     metrics = folder / "metrics.jsonl"
-    while not (metrics.exists() and b'"train"' in metrics.read_bytes()):
+    while not (metrics.exists() and f'"{event}"' in metrics.read_text()):
         if time.monotonic() > until or any(process.poll() is not None for process in started.processes):
             raise TimeoutError(started.said)
         time.sleep(0.05)

@@ -166,7 +166,7 @@ def test_a_launcher_that_is_stopped_and_a_rank_that_dies(tmp_path):
             f"charnn: interrupted; to go on: charnn train --resume --out {out} --nproc 2"
         ]
         started = launch(["--out", str(out), "--resume", "--save-every", "0"], 2, log)
-        wait_until_trains(started, out)
+        wait_until_trains(started, out, event="resume")
         pids = rank_pids(started)
         kill(pids[1], signal.SIGKILL)
         assert started.wait() == [1]

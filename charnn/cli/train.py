@@ -10,7 +10,6 @@ from charnn.cli.options import option, with_settings
 from charnn.clock import process_started
 from charnn.config import OUTPUT, RUN, TRAIN_CONFIGS, DistributedConfig
 from charnn.settings import configured
-from charnn.training.place import find_place
 
 Corpus = Annotated[
     list[str] | None,
@@ -32,7 +31,11 @@ def train(corpus: Corpus = None, dry_run: DryRun = False, quiet: Quiet = False, 
     Whatever isn't given is chosen from the corpus, the budget and the machine's speed.
     """
     started = process_started()
-    if options.get("nproc", 1) > 1 and not is_placed():
+    from charnn.training.place import find_place
+
+    place = find_place()
+    is_shared = place is not None and place.size > 1
+    if options.get("nproc", 1) > 1 and not is_shared:
         from charnn.training.elastic import launch
 
         launch(sys.argv[1:], configured(DistributedConfig, options), options)
@@ -43,7 +46,7 @@ def train(corpus: Corpus = None, dry_run: DryRun = False, quiet: Quiet = False, 
     from charnn.library import train_events
     from charnn.training.events import RunSummary
 
-    display = make_display(quiet or not leads())
+    display = make_display(quiet or (place is not None and place.rank > 0))
     with display:
         events = train_events(
             corpus or [],
@@ -56,17 +59,5 @@ def train(corpus: Corpus = None, dry_run: DryRun = False, quiet: Quiet = False, 
         with closing(events):
             for event in events:
                 if isinstance(event, RunSummary):
-                    interrupts.hold(echoes=is_placed())
+                    interrupts.hold(echoes=is_shared)
                 display.show(event)
-
-
-def is_placed() -> bool:
-    """Whether this is one of several processes."""
-    place = find_place()
-    return place is not None and place.size > 1
-
-
-def leads() -> bool:
-    """Whether this process prints, of several."""
-    place = find_place()
-    return place is None or place.rank == 0

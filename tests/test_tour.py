@@ -1,26 +1,14 @@
 """The tour of docs/tour.md: its commands run one after another, as they stand."""
 
 import re
-import shlex
-from pathlib import Path
 
 import pytest
-from torture import processes
+from doc_commands import commands_of, run_all
 
-TOUR = (Path(__file__).parent.parent / "docs/tour.md").read_text(encoding="utf-8")
-BLOCK = TOUR.partition("```\n")[2].partition("```")[0]
-COMMANDS = [shlex.split(line, comments=True)[1:] for line in BLOCK.splitlines()]
+COMMANDS = commands_of("tour.md")
 TEXT = "What light through yonder window breaks? To be, or not to be: that is the question. Be it so.\n"
 LITTLE = ["--steps", "6", "--batch-size", "2", "--seq-length", "16", "--hidden", "8"]
 QUICK = {("inspect", "gradients"): ["--windows", "2"], ("inspect", "memory"): ["--places", "3"]}
-
-
-def shortened(command: list[str]) -> list[str]:
-    """The same with a few steps instead of minutes."""
-    if command[0] != "train":
-        return command + QUICK.get(tuple(command[:2]), [])
-    place = command.index("--minutes")
-    return command[:place] + command[place + 2 :] + LITTLE
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +16,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What each command wrote, by the command; every one of them succeeds where the ones before it ran."""
     home = tmp_path_factory.mktemp("tour")
     (home / "corpus.txt").write_text(TEXT * 150)
-    written = {}
-    for command in COMMANDS:
-        ended = processes.run(home, *shortened(command))
-        assert ended.code == 0, ended.stderr
-        written[" ".join(command)] = ended.stdout
-    return written
+    return run_all(home, COMMANDS, LITTLE, QUICK)
 
 
 def test_ten_commands_each_of_the_family(outputs: dict[str, str]) -> None:

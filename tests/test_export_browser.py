@@ -1,6 +1,7 @@
 """Exported pages in a real browser: they load from a file, compute what the library computes, and obey their policy."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -369,6 +370,7 @@ def test_every_control_has_a_name_and_the_keyboard_reaches_it(opened: Open) -> N
         in ("button", "textbox", "slider", "spinbutton", "checkbox", "region")
     ]
     assert len(controls) > 8 and all(name for _, name in controls), controls
+    assert any(re.fullmatch(r"[abc] \d+\.\d %", name) for _, name in controls)  # a bar
     driver.execute_script("document.activeElement.blur()")
     reached = []
     for _ in range(30):

@@ -147,7 +147,7 @@ function showBars(list, logProbs, vocabulary, choose) {
     const percent = `${(100 * share).toFixed(1)} %`;
     const button = element(
       "button",
-      { type: "button", "aria-label": `${name}, ${percent}` },
+      { type: "button" },
       element("span", { className: "symbol", text: name }),
       element("div", { className: "track" }, bar),
       element("span", { className: "share", text: percent }),

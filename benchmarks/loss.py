@@ -146,8 +146,10 @@ def our_curve(
     return [(event["seconds"], event["val_nats_per_char"]) for event in events if event["event"] == "eval"]
 
 
-def peer_curve(name: str, corpus: Path, seconds: float, seed: int, folder: str) -> Curve:
-    options = ["--seconds", str(seconds), "--seed", str(seed)]
+def peer_curve(
+    name: str, corpus: Path, seconds: float, seed: int, folder: str, more: Sequence[str] = ()
+) -> Curve:
+    options = ["--seconds", str(seconds), "--seed", str(seed), *more]
     lines = module_output([f"benchmarks.peers.{name}", str(corpus), *options], folder).splitlines()
     return [(point["seconds"], point["val_nats_per_char"]) for point in map(json.loads, lines)]
 

@@ -9,7 +9,7 @@ test coverage test-lowest: export OMP_NUM_THREADS = 1
 UNPICKLERS := 'pickle|joblib|\bdill\b|shelve|marshal|torch\.load|\bnp\.load|numpy\.load|read_pickle'
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo browser test coverage test-lowest check fix bench torture fuzz docs picture clean
+.PHONY: demo browser test coverage test-lowest check fix bench torture distributed fuzz docs picture clean
 
 # Train on the bundled play for a minute, generate new text, score two sentences.
 demo: $(VENV)/.run
@@ -54,6 +54,12 @@ bench: $(VENV)/.dev
 # The long campaign of kills and faults; a short one is part of `make test`.
 torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture
+
+# Several processes: equal losses, resumed runs, kills, signals; two machines, which needs root; what an exchange costs.
+distributed: $(VENV)/.dev
+	$(BIN)/python -m tests.distributed_campaign
+	$(BIN)/python -m tests.two_machines
+	$(BIN)/python -m benchmarks.distributed
 
 # A hundred thousand hostile inputs for everything that reads; a short campaign is part of `make test`.
 fuzz: $(VENV)/.dev

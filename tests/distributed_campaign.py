@@ -146,7 +146,7 @@ def kills(folder: Path, count: int) -> Iterator[Finding]:
             event = "resume" if before else "start"
             while len(rank_pids(started)) < size or (number % 3 and not count_of(out, event) > seen):
                 awake.rest()
-                if awake.seconds > 100:
+                if awake.seconds > 300:
                     raise RuntimeError(started.said)
             began = awake.seconds
             while awake.seconds < began + until:
@@ -222,7 +222,7 @@ def wait_for_event(started: Started, out: Path, event: str, before: int = 0) -> 
     awake = Awake()
     while not any(e["event"] == event for e in events(out)[before:]):
         awake.rest()
-        if awake.seconds > 100 or started.processes[0].poll() is not None:
+        if awake.seconds > 300 or started.processes[0].poll() is not None:
             raise RuntimeError(started.said)
 
 

@@ -28,6 +28,7 @@ from charnn.training.place import LAUNCHED, Place
 from charnn.training.watch import PATIENCE, Ended, Watch
 
 CHUNK = 64 << 20  # bytes of a message that are sent at once
+DIAGNOSIS = 5.0  # seconds of the timeout that are kept for finding out which rank is gone
 ANSWER = 1.0  # seconds for whoever ended the run to say so
 
 
@@ -302,7 +303,8 @@ def _connected(place: Place, config: DistributedConfig, options: TrainOptions) -
     on_gpu = torch.cuda.is_available() and options.get("device", "auto") not in ("cpu", "mps")
     if on_gpu:
         torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
-    timeout = timedelta(seconds=config.exchange_timeout)
+    patience = max(config.exchange_timeout - DIAGNOSIS, config.exchange_timeout / 2)
+    timeout = timedelta(seconds=patience)
     try:
         store, rank, size = next(rendezvous("env://", timeout=timeout))
         torch.distributed.init_process_group(

@@ -20,7 +20,7 @@ from charnn.data.parts import Part
 
 BEAT = 0.4  # seconds between looks at the store
 LOOK = 2.0  # seconds between looks for signs of life of those that are waited for
-PATIENCE = 4.0  # seconds for an answer of the store
+PATIENCE = 3.0  # seconds for an answer of the store
 ROLL_CALL = 2.5  # seconds for an answer to what every living process answers within a beat
 LEAVING = 5.0  # seconds in which a process must come out of torch once another has ended
 
@@ -131,9 +131,12 @@ class Watch:
 
     def _within(self, action: Callable[[], Result]) -> Result:
         """What the store answers. Raises TimeoutError where it doesn't: torch would wait for minutes."""
+        if self.is_lost:
+            raise TimeoutError("the store didn't answer")
         try:
             return self._pool.submit(action).result(PATIENCE)
         except FutureTimeoutError:
+            self.is_lost = True
             raise TimeoutError("the store doesn't answer") from None
 
     # The thread

@@ -1,4 +1,4 @@
-"""Two machines, as two network namespaces with a wire between: `python -m tests.two_machines` (root, Linux, ip).
+"""Two machines, as two network namespaces with a wire between: `python -m tests.two_machines` (root, Linux, ip, tc).
 
 They have folders of their own; the corpus lies on the first alone. Exits with 1 when a promise broke.
 """
@@ -18,7 +18,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import slow_wire
 from cli import CHARNN, ROOT, environment
 from distributed_campaign import NETWORK, PLAIN, Finding, events, farthest, trained
 
@@ -66,22 +65,27 @@ def wire() -> Iterator[None]:
 
 
 @contextmanager
-def slow(rate: float = 100e6, delay: float = 0.01) -> Iterator[None]:
-    """A slow wire beside the other: bits a second, and seconds in each direction."""
-    command = [sys.executable, str(Path(slow_wire.__file__)), *NAMES, str(rate), str(delay)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as relay:
-        assert relay.stdout is not None and relay.stdout.readline() == b"ready\n"
-        try:
-            yield
-        finally:
-            relay.kill()
+def slow(rate: str = "100mbit", delay: str = "10ms") -> Iterator[str]:
+    """The wire with this rate, and this delay in each direction where the kernel has `tc netem`; which it is."""
+    ends = list(zip(NAMES, ("ca", "cb"), strict=True))
+    shapes = {
+        f"{rate}, {delay} in each direction": f"netem rate {rate} delay {delay} limit 100000",
+        f"{rate}, no delay, which this kernel can't add": f"tbf rate {rate} burst 256kb latency 200ms",
+    }
+    for said_of, shape in shapes.items():
+        shaped = [
+            ["tc", "-n", name, "qdisc", "replace", "dev", end, "root", *shape.split()] for name, end in ends
+        ]
+        if all(subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0 for command in shaped):
+            yield said_of
+            return
+    raise RuntimeError("tc has neither netem nor tbf")
 
 
-def start(folder: Path, options: Sequence[str], *, is_slow: bool = False) -> list[subprocess.Popen[bytes]]:
+def start(folder: Path, options: Sequence[str]) -> list[subprocess.Popen[bytes]]:
     """A process on each machine; the run lies on the first, as `run`."""
     started = []
-    devices = (slow_wire.DEVICE, slow_wire.DEVICE) if is_slow else ("ca", "cb")
-    for rank, (name, device) in enumerate(zip(NAMES, devices, strict=True)):
+    for rank, (name, device) in enumerate(zip(NAMES, ("ca", "cb"), strict=True)):
         home = folder / name
         home.mkdir(exist_ok=True)
         env = environment(
@@ -89,7 +93,7 @@ def start(folder: Path, options: Sequence[str], *, is_slow: bool = False) -> lis
             WORLD_SIZE="2",
             LOCAL_RANK="0",
             LOCAL_WORLD_SIZE="1",
-            MASTER_ADDR=slow_wire.ADDRESSES[0] if is_slow else ADDRESSES[0],
+            MASTER_ADDR=ADDRESSES[0],
             MASTER_PORT=PORT,
             GLOO_SOCKET_IFNAME=device,
             XDG_CACHE_HOME=str(home / "cache"),
@@ -117,9 +121,7 @@ def said(folder: Path) -> str:
 def speed_and_loss(folder: Path, steps: int, *options: str) -> tuple[float, float]:
     """Characters a second between the first and the last evaluation, and the last validation loss."""
     shutil.rmtree(folder / NAMES[0] / "run", ignore_errors=True)
-    codes = finished(
-        start(folder, ["corpus.txt", *PLAIN, *LONG, "--steps", str(steps), *options], is_slow=True)
-    )
+    codes = finished(start(folder, ["corpus.txt", *PLAIN, *LONG, "--steps", str(steps), *options]))
     if codes != [0, 0]:
         raise RuntimeError(said(folder))
     evals = [e for e in events(folder / NAMES[0] / "run") if e["event"] == "train"]
@@ -141,13 +143,13 @@ def as_one(folder: Path) -> Iterator[Finding]:
     yield "the second machine writes no run", not (folder / NAMES[1] / "run").exists()
 
 
-def over_a_slow_wire(folder: Path) -> Iterator[Finding]:
+def over_a_slow_wire(folder: Path, steps: int = 640) -> Iterator[Finding]:
     """Exchanges at every step, and every 32 steps."""
-    with slow():
-        every, loss = speed_and_loss(folder, 640)
-        apart, apart_loss = speed_and_loss(folder, 640, "--sync-every", "32")
+    with slow() as wire_is:
+        every, loss = speed_and_loss(folder, steps)
+        apart, apart_loss = speed_and_loss(folder, steps, "--sync-every", "32")
     said_of = f"every step {every:,.0f} characters a second, {loss:.4f} nats; every 32 steps {apart:,.0f}"
-    yield f"100 Mbit/s, 20 ms: {said_of}, {apart_loss:.4f}: × {apart / every:.1f}", apart >= 5 * every
+    yield f"{wire_is}: {said_of}, {apart_loss:.4f}: × {apart / every:.1f}", apart >= 5 * every
     yield f"--sync-every 32 at equal characters: {apart_loss - loss:+.4f} nats", apart_loss - loss <= 0.02
 
 

@@ -36,7 +36,7 @@ class Started:
     processes: list[subprocess.Popen[bytes]]
     log: Path
 
-    def wait(self, timeout: float = 120) -> list[int]:
+    def wait(self, timeout: float = 240) -> list[int]:
         """Their exit codes, negative for a signal."""
         until = time.monotonic() + timeout
         return [process.wait(max(until - time.monotonic(), 0.1)) for process in self.processes]
@@ -133,7 +133,7 @@ def rank_pids(started: Started) -> dict[int, int]:
     return found
 
 
-def wait_until_trains(started: Started, folder: Path, timeout: float = 120, event: str = "train") -> None:
+def wait_until_trains(started: Started, folder: Path, timeout: float = 240, event: str = "train") -> None:
     """Wait until an event is in metrics.jsonl. Raises TimeoutError with what was said."""
     until = time.monotonic() + timeout
     metrics = folder / "metrics.jsonl"

@@ -146,17 +146,15 @@ def test_several_processes_learn_what_one_learns(tmp_path):
     two = trained(tmp_path, "two", 2, *steps, how="bare")
     assert len(losses(one)) > 30
     assert_close(one, two)
-    again, alone = cut_back(two, "again", 10), cut_back(two, "alone", 20)
+    again = cut_back(two, "again", 10)
     trained(tmp_path, "again", 2, "--resume", how="bare")
     assert_equal(again, two)
-    trained(tmp_path, "alone", 1, "--resume", how="bare")
-    assert_close(alone, two)
 
 
 def test_a_launcher_that_is_stopped_and_a_rank_that_dies(tmp_path):
     """One saved step and the signal's own end; of a rank that was killed a line that names it, and the run goes on."""
     corpus, out, log = write_corpus(tmp_path), tmp_path / "run", tmp_path / "log"
-    started = launch([corpus, "--out", str(out), *OPTIONS, "--steps", "20000", "--save-every", "0"], 2, log)
+    started = launch([corpus, "--out", str(out), *OPTIONS, "--steps", "4000", "--save-every", "0"], 2, log)
     try:
         wait_until_trains(started, out)
         kill(rank_pids(started)[1], signal.SIGTERM)
@@ -179,12 +177,11 @@ def test_a_launcher_that_is_stopped_and_a_rank_that_dies(tmp_path):
 
 
 def test_bad_input_is_told_once(tmp_path):
-    for how in ("nproc", "bare"):
-        started = launch(
-            [str(tmp_path / "none.txt"), "--out", str(tmp_path / "out"), *QUICK], 2, tmp_path / how, how
-        )
-        try:
-            assert set(started.wait()) == {2}
-            assert len(started.complaints) == 1 and "none.txt" in started.complaints[0]
-        finally:
-            started.end()
+    started = launch(
+        [str(tmp_path / "none.txt"), "--out", str(tmp_path / "out"), *QUICK], 2, tmp_path / "log", "bare"
+    )
+    try:
+        assert started.wait() == [2, 2]
+        assert len(started.complaints) == 1 and "none.txt" in started.complaints[0]
+    finally:
+        started.end()

@@ -26,6 +26,8 @@ FINE_TUNED_CHARS = 45_000  # the text for which these were measured:
 FINE_TUNING_LR = 0.1  # of the rate that learns from nothing
 FINE_TUNING_EPOCHS = 6.0
 FINE_TUNING_NGRAM_DROPOUT = 0.3
+FINE_TUNING_SEQ_LENGTH = 32
+CHARS_OF_A_STREAM = 1_800  # of a text that a model is fine-tuned to
 CHARS_OF_300 = 2_000  # in 300 names
 CHARS_OF_SMALL_BATCHES = 16 * 1024  # in a collection; below it an epoch would be a few steps
 CHARS_PER_ROW = 16  # of the training text, for each row of an n-gram table
@@ -161,11 +163,25 @@ def _dropout_for(epochs: float, inputs: RecipeInputs) -> float:
 
 
 def _choose_optim(options: TrainOptions, model: ModelConfig, inputs: RecipeInputs) -> OptimConfig:
-    sizes = {} if inputs.device == "cpu" else {"batch_size": 64, "seq_length": 128}
-    if inputs.is_collection and inputs.train_chars < CHARS_OF_SMALL_BATCHES:
-        sizes = {"batch_size": max(inputs.train_chars // 1024, 2), "seq_length": 64}
+    sizes = _sizes_for(inputs)
     lr = _lr_for(model, _share_of_lr(inputs) if inputs.is_warm else 1.0)
     return configured(OptimConfig, options, lr=lr, beta1=_beta1_for(model), **sizes)
+
+
+def _sizes_for(inputs: RecipeInputs) -> dict[str, int]:
+    """The batch, where it isn't OptimConfig's own."""
+    if inputs.is_collection and inputs.train_chars < CHARS_OF_SMALL_BATCHES:
+        return {"batch_size": max(inputs.train_chars // 1024, 2), "seq_length": 64}
+    if inputs.device != "cpu":
+        return {"batch_size": 64, "seq_length": 128}
+    if inputs.is_warm and not inputs.is_collection and inputs.train_chars > FINE_TUNED_CHARS // 2:
+        return {"batch_size": _fine_tuning_batch(inputs.train_chars), "seq_length": FINE_TUNING_SEQ_LENGTH}
+    return {}
+
+
+def _fine_tuning_batch(train_chars: int) -> int:
+    """Many places of the text at once: what a model knows already is led astray by any one of them."""
+    return 1 << min(round(log2(train_chars / CHARS_OF_A_STREAM)), 7)
 
 
 def _lr_for(model: ModelConfig, share: float) -> float:
@@ -179,8 +195,14 @@ def _lr_for(model: ModelConfig, share: float) -> float:
 
 
 def _share_of_lr(inputs: RecipeInputs) -> float:
-    """A small text changes what a model knows by little; a larger one bears a higher rate, and has more to teach."""
-    return float(min(FINE_TUNING_LR * max(inputs.train_chars / FINE_TUNED_CHARS, 1.0) ** 0.35, 0.4))
+    """A small text changes what a model knows by little; a larger one bears a higher rate, and has more to teach.
+
+    Gradients of more streams agree better, and so does a rate for them.
+    """
+    share = min(FINE_TUNING_LR * max(inputs.train_chars / FINE_TUNED_CHARS, 1.0) ** 0.35, 0.4)
+    streams = _sizes_for(inputs).get("batch_size", OptimConfig.batch_size)
+    is_text = inputs.device == "cpu" and not inputs.is_collection
+    return float(share * (streams / OptimConfig.batch_size) ** 0.6 if is_text else share)
 
 
 def _beta1_for(model: ModelConfig) -> float:

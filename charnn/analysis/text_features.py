@@ -15,7 +15,6 @@ from charnn.inference.values import ArrayValue
 
 Flags = NDArray[np.bool_]
 
-CONTEXT = 4000  # characters, which tell what is open at a place
 TAB = 8  # columns
 _LONGEST_QUOTATION, _LONGEST_LINE_QUOTATION = 4000, 300  # characters; what is longer was never closed
 _PARAGRAPH = (
@@ -45,13 +44,12 @@ class Feature(ArrayValue):
 
 
 def features_of_pieces(text: str, starts: Sequence[int], length: int) -> list[Feature]:
-    """The features of pieces of a text, one after the other; each is read after the CONTEXT characters before it."""
-    begun = [max(start - CONTEXT, 0) for start in starts]
-    ends = [start + length for start in starts]
-    found = [text_features(text[begin:end]) for begin, end in zip(begun, ends, strict=True)]
+    """The features of pieces of a text, one after the other. What is open where a piece begins, all before it tells."""
     return [
-        Feature(one[0].name, np.concatenate([feature.values[-length:] for feature in one]), one[0].is_binary)
-        for one in zip(*found, strict=True)
+        Feature(
+            one.name, np.concatenate([one.values[start : start + length] for start in starts]), one.is_binary
+        )
+        for one in text_features(text)
     ]
 
 

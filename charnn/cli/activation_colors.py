@@ -14,9 +14,9 @@ COLOURS = (
     "#d7d7ff",
     "#afafff",
     "#8787ff",
-    "#5f5fff",
+    "#5f87ff",
 )  # one a band
-_TERMINAL_COLOURS = (203, 210, 217, 224, 0, 189, 147, 105, 63)  # the same of the 256-colour palette
+_TERMINAL_COLOURS = (203, 210, 217, 224, 0, 189, 147, 105, 69)  # the same of the 256-colour palette
 _PLAIN = COLOURS.index("")
 _LEVELS = "▁▂▃▄▅▆▇█"
 _RESET = "\x1b[0m"
@@ -28,9 +28,9 @@ def band(value: float) -> int:
 
 
 def band_names() -> list[str]:
-    """What each band means, in order."""
-    between = [f"{low:g}…{high:g}" for low, high in pairwise(BOUNDS)]
-    return [f"< {BOUNDS[0]:g}", *between, f"> {BOUNDS[-1]:g}"]
+    """About which value each band is, in order."""
+    middles = [sum(pair) / 2 for pair in pairwise((-1.0, *BOUNDS, 1.0))]
+    return [f"{middle:g}" for middle in middles]
 
 
 def runs(shown: Iterable[str], values: Iterable[float]) -> Iterator[tuple[int, str]]:
@@ -54,7 +54,7 @@ def _painted(text: str, colour: int) -> str:
 
 def legend() -> str:
     """What the colours mean, for a terminal."""
-    return " ".join(_painted(f" {name} ", number) for number, name in enumerate(band_names()))
+    return "value: " + " ".join(_painted(f" {name} ", number) for number, name in enumerate(band_names()))
 
 
 def levels(values: Iterable[float]) -> str:

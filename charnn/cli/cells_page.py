@@ -8,9 +8,9 @@ from charnn.cli.activation_colors import COLOURS, band_names, runs
 from charnn.cli.cells_view import cell_name, excerpt
 from charnn.cli.web_page import END, head, legend, safe
 
-CHARS = 1500  # of each piece of the text
+CHARS = 800  # of each piece of the text
 _SIDE = 180  # pixels of a diagram
-_STYLE = "svg { margin: 0 1rem 1rem 0; } circle { fill: #5f5fff; opacity: .5; } text { font-size: 12px; fill: #444; }"
+_STYLE = "svg { margin: 0 1rem 1rem 0; } circle { fill: #5f87ff; opacity: .5; } text { font-size: 12px; fill: #444; }"
 
 
 def cells_page(found: ExplainedCells, model: str) -> Iterator[bytes]:
@@ -18,7 +18,7 @@ def cells_page(found: ExplainedCells, model: str) -> Iterator[bytes]:
     yield f"""{head("charnn: cells", COLOURS, _STYLE)}<h1>What cells hold</h1>
 <p>Model: {safe(model)}. Below each heading stands a cell, over that part of the text in which what it explains varies
 most: of an LSTM tanh(c), else h, after each character.</p>
-<p class="legend">{legend(band_names())}</p>
+<p class="legend">Its value is about {legend(band_names())}</p>
 """.encode()
     for score in found.scores:
         yield _section(found, score).encode()

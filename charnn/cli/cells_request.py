@@ -75,8 +75,8 @@ def _text(model: Model, text: str | None, file: str | None) -> tuple[str, str]:
     if file is not None:
         return _beginning(read_pieces(file), MAX_VALIDATION), "standard input" if file == STDIN else file
     if own := own_validation_text(model.path, model.provenance):
-        return own, "what the run kept for validation"
-    return held_out(), "what is kept of the bundled play for validation"
+        return own, "the run's validation part"
+    return held_out(), "the bundled play's validation part"
 
 
 def _beginning(pieces: Iterable[str], chars: int) -> str:
@@ -105,6 +105,6 @@ def _write_files(model: Model, found: ExplainedCells, output: CellsOutput) -> No
 
 def _note_text(called: str, found: ExplainedCells) -> None:
     """Say which text was read."""
-    note(f"text: {len(found.text):,} characters of {called}, every other piece scored")
+    note(f"text: {len(found.text):,} characters of {called}")
     if found.unknown:
         note(f"{found.unknown:,} characters that the model never saw were replaced")

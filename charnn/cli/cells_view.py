@@ -128,13 +128,13 @@ def _gate_lines(found: ExplainedCells) -> Iterator[str]:
     if not found.gates:
         return
     yield ""
-    yield f"{'gate':<14}{f'under {LEFT:g}':>12}{f'over {RIGHT:g}':>12}{'mostly under':>15}{'mostly over':>14}"
+    yield f"{'gate':<14}{f'under {LEFT:g}':>12}{f'over {RIGHT:g}':>12}{'cells mostly under':>20}{'mostly over':>14}"
     for gate in found.gates:
         shares = (f"{100 * share.mean():.1f} %" for share in (gate.left, gate.right))
-        counts = (f"{int((share > MOSTLY).sum()):,} cells" for share in (gate.left, gate.right))
+        counts = (f"{int((share > MOSTLY).sum()):,}" for share in (gate.left, gate.right))
         left, right = shares
         mostly_left, mostly_right = counts
-        yield f"{f'{gate.layer} {gate.gate}':<14}{left:>12}{right:>12}{mostly_left:>15}{mostly_right:>14}"
+        yield f"{f'{gate.layer} {gate.gate}':<14}{left:>12}{right:>12}{mostly_left:>20}{mostly_right:>14}"
 
 
 def _shown_lines(shown: Excerpt) -> Iterator[str]:

@@ -94,7 +94,7 @@ def _print(runs: Sequence[LearningCurves], config: CurvesConfig, *, as_json: boo
 def note_legend(folders: Sequence[Path]) -> None:
     """Say on stderr which mark is whose."""
     for number, folder in enumerate(folders):
-        note(f"{MARKS[number]} {FAINT_MARKS[number]}: {folder}")
+        note(f"{MARKS[number]} validation, {FAINT_MARKS[number]} training: {folder}")
 
 
 def screen(runs: Sequence[LearningCurves], config: CurvesConfig, width: int) -> str:

@@ -101,6 +101,8 @@ def train_events(
             run_lock = stack.enter_context(lock_run(corpus, options, dry_run=dry_run))
         # waiting threads spin for moments only: spinning longer makes a busy machine several times slower
         os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+        if place is not None:  # what torch logs of a lost process, charnn says in one line
+            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
         from charnn.training.context import TrainRequest  # torch
         from charnn.training.distributed import joined
         from charnn.training.follow import follow

@@ -305,11 +305,12 @@ def _connected(place: Place, config: DistributedConfig, options: TrainOptions) -
         torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
     patience = max(config.exchange_timeout - DIAGNOSIS, config.exchange_timeout / 2)
     timeout = timedelta(seconds=patience)
+    attempt = f"charnn/{place.restarts}"  # the launcher's store may be that of the attempt before
     try:
         store, rank, size = next(rendezvous("env://", timeout=timeout))
         torch.distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-            store=PrefixStore("torch", store),
+            store=PrefixStore(f"{attempt}/torch", store),
             rank=rank,
             world_size=size,
             timeout=timeout,
@@ -321,5 +322,5 @@ def _connected(place: Place, config: DistributedConfig, options: TrainOptions) -
             "GLOO_SOCKET_IFNAME names the network interface to use"
         ) from None
     part = Part(rank, size)
-    watch = Watch(PrefixStore("charnn", store), part)
+    watch = Watch(PrefixStore(attempt, store), part)
     return Connected(part, place, timeout=config.exchange_timeout, watch=watch)

@@ -194,6 +194,7 @@ def signals(folder: Path, count: int) -> Iterator[Finding]:
         for times in (1, 2)
     ]
     numbers = random.Random(2)
+    numbers.shuffle(cases)
     for index in range(count):
         who, number, times = cases[index % len(cases)]
         is_new = not (out / "metrics.jsonl").exists()

@@ -51,7 +51,8 @@ class Watch:
 
     def close(self) -> None:
         self._stop.set()
-        self._thread.join(PATIENCE)
+        if not self.is_lost:
+            self._thread.join(PATIENCE)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     # What this process tells

@@ -74,6 +74,10 @@ class Planner:
             return None
         return self._timed_plan(step, 0.0, None)
 
+    def can_plan(self, step: int) -> bool:
+        """Whether `first_plan` of a timed run would make one."""
+        return self._since is not None and self._measured_enough(step)
+
     def corrected(self, plan: Plan, step: int, progress: float) -> Plan:
         """The plan after an evaluation at `step`; a plan without minutes stands."""
         return plan if self.deadline is None else self._timed_plan(step, progress, plan)

@@ -72,7 +72,7 @@ class SharedDecisions(Decisions):
         if self._group.leads:
             seconds = self.seconds()
             due = [i.is_due(step, seconds) for i in (self._save_interval, self._sample_interval)]
-            has_plan = self._lacks_plan and self._planner.first_plan(step) is not None
+            has_plan = self._lacks_plan and self._planner.can_plan(step)
             flags = News(save=due[0], sample=due[1], plan=has_plan)
         return flags.numbers(self._group.part, self._pending_signal())
 

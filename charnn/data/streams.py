@@ -170,7 +170,9 @@ def _explained(source: Source) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise _damaged(source, error) from error
-    except _failures() as error:
+    except Exception as error:
+        if not isinstance(error, _failures()):
+            raise
         if source.kind in ("http", "remote"):
             raise CorpusError(
                 f"{source.shown} can't be fetched ({complaint(source.name, error)}); "

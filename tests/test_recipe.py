@@ -174,3 +174,16 @@ def test_a_longer_list_is_read_more_often(chars, epochs):
     """300, 3,000 and 30,000 names, of about 7 characters."""
     found = chosen({}, RecipeInputs(chars, 30, "cpu", 100.0, is_collection=True)).budget.epochs
     assert found == pytest.approx(epochs, abs=2)
+
+
+def test_fine_tuning_takes_more_streams_of_a_longer_text_and_a_higher_rate_for_them():
+    def optim(chars, **options):
+        inputs = RecipeInputs(chars, vocab_size=65, gflops=None, is_warm=True)
+        return choose({"hidden": 512, "steps": 100, **options}, DataConfig(), inputs).optim
+
+    small, middle, long = optim(5_000), optim(50_000), optim(1_000_000)
+    assert (small.batch_size, small.seq_length) == (OptimConfig.batch_size, OptimConfig.seq_length)
+    assert small.batch_size < middle.batch_size < long.batch_size == optim(50_000_000).batch_size
+    assert small.lr < middle.lr < long.lr
+    assert optim(1_000_000, batch_size=16).lr < long.lr
+    assert optim(1_000_000, batch_size=16).batch_size == 16

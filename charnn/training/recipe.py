@@ -164,7 +164,8 @@ def _dropout_for(epochs: float, inputs: RecipeInputs) -> float:
 
 def _choose_optim(options: TrainOptions, model: ModelConfig, inputs: RecipeInputs) -> OptimConfig:
     sizes = _sizes_for(inputs)
-    lr = _lr_for(model, _share_of_lr(inputs) if inputs.is_warm else 1.0)
+    streams = configured(OptimConfig, options, **sizes).batch_size
+    lr = _lr_for(model, _share_of_lr(inputs, streams) if inputs.is_warm else 1.0)
     return configured(OptimConfig, options, lr=lr, beta1=_beta1_for(model), **sizes)
 
 
@@ -194,15 +195,14 @@ def _lr_for(model: ModelConfig, share: float) -> float:
     return float(f"{share * min(rate, 1e-2):.2g}")
 
 
-def _share_of_lr(inputs: RecipeInputs) -> float:
+def _share_of_lr(inputs: RecipeInputs, streams: int) -> float:
     """A small text changes what a model knows by little; a larger one bears a higher rate, and has more to teach.
 
     Gradients of more streams agree better, and so does a rate for them.
     """
     share = min(FINE_TUNING_LR * max(inputs.train_chars / FINE_TUNED_CHARS, 1.0) ** 0.35, 0.4)
-    streams = _sizes_for(inputs).get("batch_size", OptimConfig.batch_size)
     is_text = inputs.device == "cpu" and not inputs.is_collection
-    return float(share * (streams / OptimConfig.batch_size) ** 0.6 if is_text else share)
+    return float(min(share * (streams / OptimConfig.batch_size) ** 0.6, 1.0) if is_text else share)
 
 
 def _beta1_for(model: ModelConfig) -> float:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from charnn.cli.options import option, with_settings
+from charnn.cli.options import option, picture_option, with_settings
 from charnn.config import ANALYSIS, OUTPUT, CurvesConfig
 
 Runs = Annotated[
@@ -34,12 +34,8 @@ Json = Annotated[
         "One JSON object a run and line, with the whole curves; of --follow an evaluation.",
     ),
 ]
-Svg = Annotated[
-    str | None, option("--svg", OUTPUT, "FILE", "Draw the curves into an SVG file too; - is standard output.")
-]
-Png = Annotated[
-    str | None, option("--png", OUTPUT, "FILE", "Draw the curves into a PNG file too; - is standard output.")
-]
+Svg = Annotated[str | None, picture_option("svg", "Draw the curves into {} too")]
+Png = Annotated[str | None, picture_option("png", "Draw the curves into {} too")]
 
 
 @with_settings(CurvesConfig)

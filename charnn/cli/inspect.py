@@ -6,7 +6,7 @@ import typer
 
 from charnn.cli.announce import MODEL_DEFAULT
 from charnn.cli.commands import CommandGroup, GroupedCommand
-from charnn.cli.options import option, with_settings
+from charnn.cli.options import option, picture_option, with_settings
 from charnn.config import ANALYSIS, OUTPUT, CellsConfig, GradientsConfig, MemoryConfig
 from charnn.errors import InputError
 
@@ -48,12 +48,8 @@ Features = Annotated[str, option("--features", ANALYSIS, "TEXT", "The source's f
 Json = Annotated[
     bool, option("--json", OUTPUT, None, "One JSON object a model and line, with the whole curve.")
 ]
-Svg = Annotated[
-    str | None, option("--svg", OUTPUT, "FILE", "Draw the curves into an SVG file too; - is standard output.")
-]
-Png = Annotated[
-    str | None, option("--png", OUTPUT, "FILE", "Draw the curves into a PNG file too; - is standard output.")
-]
+Svg = Annotated[str | None, picture_option("svg", "Draw the curves into {} too")]
+Png = Annotated[str | None, picture_option("png", "Draw the curves into {} too")]
 
 CellsModel = Annotated[
     str | None,
@@ -92,24 +88,8 @@ CellsHtml = Annotated[
     ),
 ]
 CellsJson = Annotated[bool, option("--json", OUTPUT, None, "One JSON object, with every cell's gates.")]
-CellsSvg = Annotated[
-    str | None,
-    option(
-        "--svg",
-        OUTPUT,
-        "FILE",
-        "Draw what cells explain, and the gates, into an SVG file; - is standard output.",
-    ),
-]
-CellsPng = Annotated[
-    str | None,
-    option(
-        "--png",
-        OUTPUT,
-        "FILE",
-        "Draw what cells explain, and the gates, into a PNG file; - is standard output.",
-    ),
-]
+CellsSvg = Annotated[str | None, picture_option("svg", "Draw what cells explain, and the gates, into {}")]
+CellsPng = Annotated[str | None, picture_option("png", "Draw what cells explain, and the gates, into {}")]
 
 
 @inspect.command(cls=GroupedCommand)

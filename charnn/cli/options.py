@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from charnn.config import OUTPUT
 from charnn.settings import Range, Setting, checked, settings_of
 
 Command = Callable[..., None]
@@ -47,6 +48,12 @@ def setting_option(one: Setting, text: str | None = None) -> Any:
         choices=one.choices,
         default=one.default_shown or False,
     )
+
+
+def picture_option(form: str, drawn: str) -> Any:
+    """--svg or --png, the `form` of a picture; in `drawn` {} stands for such a file."""
+    file = {"svg": "an SVG file", "png": "a PNG file"}[form]
+    return option(f"--{form}", OUTPUT, "FILE", f"{drawn.format(file)}; - is standard output.")
 
 
 def with_settings(*configs: type) -> Callable[[Command], Command]:

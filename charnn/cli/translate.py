@@ -8,7 +8,7 @@ import typer
 
 from charnn.cli.announce import MODEL_DEFAULT, announced_seed, announced_translator
 from charnn.cli.inputs import STDIN, read_bursts
-from charnn.cli.options import option, setting_option, with_settings
+from charnn.cli.options import option, picture_option, setting_option, with_settings
 from charnn.config import OUTPUT, SEARCH, DrawConfig, EncodingConfig, ReadConfig, TranslateConfig, Unknown
 from charnn.errors import InputError
 from charnn.settings import configured, settings_of
@@ -62,14 +62,8 @@ Seed = Annotated[
 Align = Annotated[
     bool, option("--align", OUTPUT, None, "Where each symbol of the target was looked for, as a matrix.")
 ]
-Svg = Annotated[
-    str | None,
-    option("--svg", OUTPUT, "FILE", "With --align: draw it into an SVG file; - is standard output."),
-]
-Png = Annotated[
-    str | None,
-    option("--png", OUTPUT, "FILE", "With --align: draw it into a PNG file; - is standard output."),
-]
+Svg = Annotated[str | None, picture_option("svg", "With --align: draw it into {}")]
+Png = Annotated[str | None, picture_option("png", "With --align: draw it into {}")]
 Interactive = Annotated[
     bool,
     option("-i --interactive", SOURCES, None, "Type sources at a prompt, each is answered; Ctrl-D ends."),

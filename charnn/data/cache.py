@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ VERSION = 1
 ID_TYPES = ("<u1", "<u2", "<u4")
 IDS_FILE = "ids.bin"
 COLLECTED = "collected"  # texts that were given to the library, see `data.collected_texts`
-_META_FILE = "meta.json"
+META_FILE = "meta.json"
 _MAX_META = 1 << 28  # bytes; the largest alphabet takes 30 MB
 _CHECKED_BYTES = 256 << 20  # larger maps are checked by size alone
 _PRIVATE = 0o700
@@ -115,9 +115,9 @@ def open_encoded(sha256: str) -> EncodedText | None:
 
     Raises CharnnError when it can't be read.
     """
-    folder = _texts() / sha256
+    folder = entry_folder(sha256)
     try:
-        meta = json.loads(read_own_file(folder / _META_FILE, _MAX_META))
+        meta = json.loads(read_own_file(folder / META_FILE, _MAX_META))
         return _checked(folder / IDS_FILE, meta, sha256)
     except (*_MISSING, *_DAMAGE):
         return None
@@ -156,9 +156,9 @@ def store(folder: Path, meta: dict[str, Any], names: tuple[str, ...]) -> Encoded
         meta = {"version": VERSION, **meta, "crc32": _checksum(folder / IDS_FILE), "names": names}
         if whole := open_encoded(sha256):
             return whole
-        write_synced(folder / _META_FILE, [json.dumps(meta).encode()], mode=0o600)
+        write_synced(folder / META_FILE, [json.dumps(meta).encode()], mode=0o600)
         sync_folder(folder)
-        place = _texts() / sha256
+        place = entry_folder(sha256)
         if place.exists():  # what is damaged would stand in the way
             shutil.rmtree(place)
         folder.rename(place)
@@ -196,7 +196,7 @@ def remember(key: str, found: Recalled) -> None:
 def cached_texts() -> list[CacheEntry]:
     """Every whole entry, the newest first."""
     found = []
-    for path in _texts().glob(f"[!.]*/{_META_FILE}"):
+    for path in _texts().glob(f"[!.]*/{META_FILE}"):
         with suppress(OSError, *_DAMAGE):
             meta, ids = json.loads(path.read_bytes()), path.with_name(IDS_FILE)
             size = path.stat().st_size + ids.stat().st_size
@@ -258,6 +258,21 @@ def _make_private_folders() -> None:
     status = cache_folder().stat()
     if status.st_mode & 0o077 and hasattr(os, "getuid") and status.st_uid == os.getuid():
         cache_folder().chmod(_PRIVATE)  # of an older version
+
+
+def entry_folder(sha256: str) -> Path:
+    """Where the text with this hash lies, if it is there."""
+    return _texts() / sha256
+
+
+def corpus_hash(texts: Iterable[EncodedText]) -> str:
+    """The hash of a corpus: its text's, and that of a validation text of its own."""
+    return "+".join(text.sha256 for text in texts)
+
+
+def text_hashes(sha256: str) -> list[str]:
+    """The texts that a corpus with this hash is made of."""
+    return sha256.split("+")
 
 
 def _texts() -> Path:

@@ -6,14 +6,21 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from charnn.data.cache import IDS_FILE, cache_folder, open_encoded, store, temporary_entry
-from charnn.data.document_table import ENDS_FILE, FIRSTS_FILE, HASHES_FILE
+from charnn.data.cache import (
+    IDS_FILE,
+    META_FILE,
+    entry_folder,
+    open_encoded,
+    store,
+    temporary_entry,
+    text_hashes,
+)
+from charnn.data.document_table import TABLE_FILES
 from charnn.errors import CharnnError
 from charnn.files import open_own_file, write_synced
 
 PIECE = 64 << 20  # bytes sent at a time
-_META_FILE = "meta.json"
-_FILES = (IDS_FILE, ENDS_FILE, HASHES_FILE, FIRSTS_FILE)
+_FILES = (IDS_FILE, *TABLE_FILES)
 
 Told = Callable[[Any], Any]
 """The sender's JSON value → the same everywhere."""
@@ -24,9 +31,9 @@ ToldBytes = Callable[[bytes], bytes]
 def send_texts(sha256: str, told: Told, told_bytes: ToldBytes) -> None:
     """Send the cached texts that a corpus of this hash is made of; `receive_texts` runs in the other processes."""
     told(sha256)
-    for part in sha256.split("+"):
-        folder = cache_folder() / "texts" / part
-        told_bytes((folder / _META_FILE).read_bytes())
+    for part in text_hashes(sha256):
+        folder = entry_folder(part)
+        told_bytes((folder / META_FILE).read_bytes())
         for name in _FILES:
             size = (folder / name).stat().st_size if (folder / name).exists() else None
             told(size)
@@ -36,7 +43,7 @@ def send_texts(sha256: str, told: Told, told_bytes: ToldBytes) -> None:
 
 def receive_texts(told: Told, told_bytes: ToldBytes, *, wanted: bool) -> None:
     """Store what is sent, if it is `wanted` here. Raises CharnnError where it comes to something else."""
-    for part in told(None).split("+"):
+    for part in text_hashes(told(None)):
         meta = json.loads(told_bytes(b""))
         with temporary_entry() if wanted else nullcontext() as folder:
             for name in _FILES:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from charnn.config import MAX_VALIDATION, DataConfig
 from charnn.data.addresses import scheme_of
-from charnn.data.cache import EncodedText, open_encoded
+from charnn.data.cache import EncodedText, corpus_hash, open_encoded, text_hashes
 from charnn.data.collection import DEFAULT_FRACTION, DocumentView, split_documents
 from charnn.data.document_table import MARK_ID
 from charnn.data.encode import Progress, encode_text
@@ -99,7 +99,7 @@ def open_corpus(
     """
     _check_options(data)
     texts = _texts(data, sha256, progress)
-    found = "+".join(text.sha256 for text in texts)
+    found = corpus_hash(texts)
     if sha256 and found != sha256:
         raise CorpusError(
             f"the corpus has changed since the run began (SHA-256 {sha256[:12]}… then, {found[:12]}… now); "
@@ -113,7 +113,7 @@ def open_cached_corpus(data: DataConfig, *, base: Vocabulary | PairBase | None, 
 
     Raises CorpusError when it is too short, as `open_corpus` does.
     """
-    texts = [open_encoded(part) for part in sha256.split("+")]
+    texts = [open_encoded(part) for part in text_hashes(sha256)]
     whole = [text for text in texts if text is not None]
     if len(whole) != len(texts) or len(texts) != (1 if data.val is None else 2):
         return None
@@ -145,7 +145,7 @@ def _assembled(texts: Sequence[EncodedText], data: DataConfig, base: Base) -> Co
         train,
         val[0] if val else None,
         chars=sum(counts.values()),
-        sha256="+".join(text.sha256 for text in texts),
+        sha256=corpus_hash(texts),
         replaced=sum(text.replaced for text in texts),
         unknown=sum(count for character, count in counts.items() if character not in vocabulary),
         documents=documents,
@@ -164,7 +164,7 @@ def _assembled_pairs(texts: Sequence[EncodedText], data: DataConfig, base: PairB
         parts.train,
         parts.val,
         chars=sum(int(text.counts.sum()) for text in texts),
-        sha256="+".join(text.sha256 for text in texts),
+        sha256=corpus_hash(texts),
         replaced=sum(text.replaced for text in texts),
         unknown=0,
         documents=Documents(
@@ -189,7 +189,7 @@ def _check_options(data: DataConfig) -> None:
 
 def _texts(data: DataConfig, sha256: str | None, progress: Progress | None) -> list[EncodedText]:
     """The corpus, and after it the validation file when there is one."""
-    expected = [*(sha256.split("+") if sha256 else []), None, None]
+    expected = [*(text_hashes(sha256) if sha256 else []), None, None]
     first = _text(data.sources, expected[0], data, progress)
     if data.val is None:
         return [first]

@@ -13,7 +13,7 @@ from charnn.data.document_hash import DocumentHasher
 from charnn.data.stored_array import StoredArray, open_array
 
 ENDS_FILE, HASHES_FILE, FIRSTS_FILE = "ends.bin", "document_hashes.bin", "firsts.bin"
-_FILES = {ENDS_FILE: "<u8", HASHES_FILE: "<u8", FIRSTS_FILE: "<u1"}
+TABLE_FILES = {ENDS_FILE: "<u8", HASHES_FILE: "<u8", FIRSTS_FILE: "<u1"}
 MARK_ID = 0  # provisional: the mark is the first character of a marked text
 _PLACE_BITS = 24  # of a key that is sorted; more rows are sorted in parts, by their hashes
 _PLACE = np.uint64((1 << _PLACE_BITS) - 1)
@@ -88,7 +88,7 @@ class TableWriter:
         for file in files:
             file.flush()
         synced = [self._thread.submit(os.fsync, file.fileno()) for file in files]
-        hashes = np.fromfile(self._folder / HASHES_FILE, dtype=_FILES[HASHES_FILE])
+        hashes = np.fromfile(self._folder / HASHES_FILE, dtype=TABLE_FILES[HASHES_FILE])
         firsts = first_occurrences(hashes)
         _write(self._folder / FIRSTS_FILE, firsts)
         for one in synced:
@@ -109,7 +109,7 @@ def open_table(folder: Path, meta: dict[str, Any]) -> DocumentTable:
     """The table that `write_table` wrote. Raises ValueError, KeyError, TypeError or OSError for a damaged one."""
     rows = int(meta["rows"])
     arrays = {}
-    for name, kind in _FILES.items():
+    for name, kind in TABLE_FILES.items():
         length = rows + (name == ENDS_FILE)
         if (folder / name).stat().st_size != length * np.dtype(kind).itemsize:
             raise ValueError(f"{name} has another size")

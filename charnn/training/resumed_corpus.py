@@ -12,7 +12,7 @@ from pathlib import Path
 
 from charnn.config import DataConfig
 from charnn.data.addresses import scheme_of, without_secrets
-from charnn.data.cache import open_encoded
+from charnn.data.cache import open_encoded, text_hashes
 from charnn.data.corpus import Corpus, PairBase, open_cached_corpus, open_corpus
 from charnn.data.encode import Progress
 from charnn.data.vocab import Vocabulary
@@ -108,4 +108,4 @@ def require_fetchable(data: DataConfig, request: TrainRequest, run: Path, sha256
 
 
 def _is_cached(sha256: str | None) -> bool:
-    return sha256 is not None and all(open_encoded(part) for part in sha256.split("+"))
+    return sha256 is not None and all(open_encoded(part) for part in text_hashes(sha256))

@@ -104,8 +104,10 @@ def _expected_time(config: TrainConfig, train_chars: int) -> str:
         return f"{_counted(budget.minutes, 'minute')}, the last evaluation and save included"
     epochs = inf if budget.epochs is None else budget.epochs * train_chars
     steps = inf if budget.steps is None else budget.steps * optim.batch_size * optim.seq_length
-    rate = KERNEL_SHARE * machine_gflops(torch.device(config.device))
-    seconds = min(epochs, steps) * 6 * dense_parameters(config.model) / (rate * 1e9)
+    gflop = min(epochs, steps) * 6 * dense_parameters(config.model) / 1e9
+    if gflop < 1:  # on any machine: not worth measuring this one
+        return "a few seconds"
+    seconds = gflop / (KERNEL_SHARE * machine_gflops(torch.device(config.device)))
     return f"{max(seconds / 60, 0.1):,.1f} minutes, roughly"
 
 

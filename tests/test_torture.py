@@ -85,16 +85,16 @@ def test_runs_killed_at_random_moments_load_resume_and_end_as_if_undisturbed(tmp
 
 
 def test_a_run_cut_anywhere_equals_the_undisturbed_one(tmp_path: Path) -> None:
-    report = cuts_report(tmp_path / "cuts", every=6)
+    report = cuts_report(tmp_path / "cuts", every=11)
     assert report.odd == []
-    assert report.counts[0][1] >= 9
+    assert report.counts[0][1] >= 5
 
 
 @needs_strace
 def test_a_file_operation_that_fails_loses_nothing_and_is_named(tmp_path: Path) -> None:
-    report = faults_report(tmp_path / "faults", every=29, errors=("EIO", "EACCES"))
+    report = faults_report(tmp_path / "faults", every=61, errors=("EIO", "EACCES"))
     assert report.odd == []
-    assert count(report) >= 12
+    assert count(report) >= 6
 
 
 LOG = """\

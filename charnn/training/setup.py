@@ -3,35 +3,24 @@
 import time
 from dataclasses import replace
 
-import torch
-
-from charnn.config import DataConfig, Precision, TrainConfig, TrainOptions
-from charnn.data.batches import fit
-from charnn.data.collection import DocumentView
-from charnn.data.corpus import Corpus, open_corpus
-from charnn.data.pair_view import PairView
-from charnn.errors import InputError, ModelFileError
-from charnn.model.kinds import kind_for
-from charnn.model.shapes import inconsistency
+from charnn.config import DataConfig, TrainConfig
+from charnn.data.corpus import open_corpus
+from charnn.errors import ModelFileError
 from charnn.settings import configured
 from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.checkpoints import Checkpoint
 from charnn.storage.run_folder import MetricsLog, RunFolder, started_config
 from charnn.training import device as devices
+from charnn.training.configuration import new_config, on_this_machine
 from charnn.training.context import RunContext, TrainRequest, versions
 from charnn.training.distributed import Alone
-from charnn.training.pair_recipe import PairInputs, choose_for_pairs
 from charnn.training.planner import Clock
-from charnn.training.recipe import RecipeInputs, choose, choose_budget
 from charnn.training.resume import check_fit, continued_config, refused, refused_start
 from charnn.training.resumed_corpus import require_fetchable, resumed_corpus, without_secrets_in
 from charnn.training.run_lock import absolute_sources
 from charnn.training.start import NONE, StartingModel
-from charnn.training.throughput import fastest_execution
 from charnn.training.warm_start import adapted_weights, with_architecture
 
-MEASURING_SHARE = 0.01  # of a timed budget, for the choice of threads and precision, but
-MEASURING_SECONDS = 1.0  # at most
 READING_SHARE = 0.1  # of a timed budget; a longer reading doesn't count against it
 
 
@@ -42,7 +31,7 @@ def new_context(request: TrainRequest, folder: RunFolder) -> RunContext:
     start, corpus = opened.start, opened.corpus
     options = with_architecture(start.options, start.model.config) if start.model else start.options
     data = replace(data, documents=corpus.documents.kind)
-    config, notices = _chosen(options, data, corpus, request.group)
+    config, notices = new_config(options, data, corpus, request.group)
     config = replace(config, data=without_secrets_in(config.data))
     return _new_context(request, folder, config, opened, [*start.notices, *notices])
 
@@ -53,7 +42,7 @@ def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkp
         return _restarted_context(request, folder)
     values = checkpoint.values
     stored = replace(values.config, threads=_stored_threads(values.config, request))
-    config = _on_this_machine(continued_config(stored, _sources(request), request.options))
+    config = on_this_machine(continued_config(stored, _sources(request), request.options))
     require_fetchable(config.data, request, folder.path, values.corpus_sha256)
     corpus, data, notices = resumed_corpus(
         config.data,
@@ -83,7 +72,7 @@ def _restarted_context(request: TrainRequest, folder: RunFolder) -> RunContext:
     with refused_start(folder.path):
         stored = started_config(folder)
         stored = replace(stored, threads=_stored_threads(stored, request))
-    config = _on_this_machine(continued_config(stored, _sources(request), request.options))
+    config = on_this_machine(continued_config(stored, _sources(request), request.options))
     require_fetchable(config.data, request, folder.path)
     opened = _Opened(
         config.data,
@@ -132,89 +121,6 @@ def _sources(request: TrainRequest) -> tuple[str, ...]:
 
 def _data_config(request: TrainRequest) -> DataConfig:
     return configured(DataConfig, request.options, sources=absolute_sources(request.sources))
-
-
-def _chosen(
-    options: TrainOptions, data: DataConfig, corpus: Corpus, group: Alone
-) -> tuple[TrainConfig, list[str]]:
-    """The recipe's configuration on this machine, its batches cut to the corpus."""
-    device = devices.available_device(options.get("device", TrainConfig.device))
-    threads = devices.use_threads(devices.shared_threads(options.get("threads"), group.local_size))
-    if not group.part.is_whole:
-        options = {**options, "threads": threads}
-    options, gain, notices = _measured(options, device)
-    if isinstance(corpus.train, PairView):
-        return _chosen_for_pairs(options, data, corpus, device), notices
-    gflops = (
-        group.part.size * gain * devices.machine_gflops(device) if choose_budget(options).is_timed else None
-    )
-    is_collection = isinstance(corpus.train, DocumentView)
-    is_warm = options.get("init_from", NONE) != NONE
-    sizes = len(corpus.train), len(corpus.vocabulary)
-    inputs = RecipeInputs(*sizes, device.type, gflops, is_collection, is_warm)
-    config = _on_this_machine(replace(choose(options, data, inputs), device=str(device)))
-    if reason := inconsistency(config.model):
-        raise InputError(f"these options contradict each other: {reason}")
-    if is_collection:
-        return config, notices
-    batch, length = fit(len(corpus.train), config.optim.batch_size, config.optim.seq_length)
-    if (batch, length) == (config.optim.batch_size, config.optim.seq_length):
-        return config, notices
-    notice = (
-        f"the training part has {len(corpus.train):,} characters: a step reads {batch} streams of {length}"
-    )
-    return replace(config, optim=replace(config.optim, batch_size=batch, seq_length=length)), [
-        *notices,
-        notice,
-    ]
-
-
-def _chosen_for_pairs(
-    options: TrainOptions, data: DataConfig, corpus: Corpus, device: torch.device
-) -> TrainConfig:
-    """The recipe's configuration for pairs on this machine."""
-    assert isinstance(corpus.train, PairView) and corpus.pairs is not None
-    separators = corpus.pairs.separators
-    copied = corpus.copied_share if separators.source == separators.target else 0.0
-    sizes = corpus.train.count, corpus.pairs.source_size, len(corpus.vocabulary)
-    chosen = choose_for_pairs(options, data, PairInputs(*sizes, copied, device.type))
-    if reason := inconsistency(chosen.model):
-        raise InputError(f"these options contradict each other: {reason}")
-    return _on_this_machine(replace(chosen, device=str(device)))
-
-
-def _measured(options: TrainOptions, device: torch.device) -> tuple[TrainOptions, float, list[str]]:
-    """The options with the threads and the precision that are fastest now, how much the precision gains, and a notice.
-
-    Only a timed run on a CPU asks: what any other computes depends on the text and the options alone.
-    """
-    budget = choose_budget(options)
-    open_settings = "threads" not in options or options.get("precision", "auto") == "auto"
-    if device.type != "cpu" or budget.minutes is None or not open_settings:
-        return options, 1.0, []
-    precision = options.get("precision", "auto")
-    seconds = min(MEASURING_SHARE * 60 * budget.minutes, MEASURING_SECONDS)
-    measured = fastest_execution(options.get("threads"), _precisions(precision, options), seconds)
-    threads, chosen = measured.execution
-    notice = f"fastest on this machine now, as measured: {threads} thread{'s' * (threads > 1)}, {chosen}"
-    return {**options, "threads": threads, "precision": chosen}, measured.gain, [notice]
-
-
-def _precisions(precision: Precision, options: TrainOptions) -> list[Precision]:
-    """Those to choose from. Two stacks at once read on threads of their own, where torch's autocast doesn't reach."""
-    if precision != "auto":
-        return [precision]
-    both = devices.cpu_has_bf16() and kind_for(options) != "bidirectional"
-    return ["fp32", "bf16"] if both else ["fp32"]
-
-
-def _on_this_machine(config: TrainConfig) -> TrainConfig:
-    """The configuration with device, precision and threads as they will be."""
-    device = devices.available_device(config.device)
-    precision = devices.choose_precision(config.precision, device)
-    return replace(
-        config, device=str(device), precision=precision, threads=devices.use_threads(config.threads)
-    )
 
 
 def _deadline(config: TrainConfig, reading: float, clock: Clock) -> tuple[float | None, list[str]]:

@@ -15,7 +15,6 @@ from torch import nn
 
 from charnn.config import Precision
 
-BATCH, TIME, INPUT, HIDDEN = 16, 64, 64, 256  # of the network that stands for the one to be trained
 HOPELESS = 2.0  # times the seconds of the fastest: measured no further
 BF16_GAIN = 1.1  # what the lower precision must gain to be worth it
 ROUNDS = 3  # at least
@@ -28,6 +27,15 @@ class Execution(NamedTuple):
     precision: Precision
 
 
+class Workload(NamedTuple):
+    """B streams of T symbols through an LSTM from I inputs to H hidden units: what stands for a step of the run."""
+
+    batch: int
+    time: int
+    inputs: int
+    hidden: int
+
+
 class Measured(NamedTuple):
     """The fastest execution, and how many times as fast its precision is as float32 on as many threads."""
 
@@ -38,21 +46,23 @@ class Measured(NamedTuple):
 Step = Callable[[], None]
 
 
-def fastest_execution(threads: int | None, precisions: Sequence[Precision], seconds: float) -> Measured:
-    """The fastest on this CPU with any of `precisions` and so many threads (None: one or all).
+def fastest_execution(
+    threads: int | None, precisions: Sequence[Precision], seconds: float, workload: Workload
+) -> Measured:
+    """The fastest for `workload` on this CPU, with any of `precisions` and so many threads (None: one or all).
 
     It takes about `seconds`, and leaves torch with the threads it chose.
     """
     counts = [threads] if threads is not None else sorted({1, torch.get_num_threads()})
     candidates = [Execution(*pair) for pair in product(counts, precisions)]
-    measured = Measured(candidates[0]) if len(candidates) == 1 else _fastest(candidates, seconds)
+    measured = Measured(candidates[0]) if len(candidates) == 1 else _fastest(candidates, seconds, workload)
     torch.set_num_threads(measured.execution.threads)
     return measured
 
 
-def _fastest(candidates: Sequence[Execution], seconds: float) -> Measured:
+def _fastest(candidates: Sequence[Execution], seconds: float, workload: Workload) -> Measured:
     """The candidate whose steps take least time on average, measured in turns, so that all meet the same load."""
-    steps = {candidate: training_step(candidate) for candidate in candidates}
+    steps = {candidate: training_step(candidate, workload) for candidate in candidates}
     for step in steps.values():
         step()  # allocates, and converts weights
     spent = dict.fromkeys(candidates, 0.0)
@@ -75,10 +85,11 @@ def _handicap(candidate: Execution) -> float:
     return BF16_GAIN if candidate.precision == "bf16" else 1.0
 
 
-def training_step(execution: Execution) -> Step:
-    """A forward and a backward pass of a small LSTM, as `execution` says."""
-    network = nn.LSTM(INPUT, HIDDEN)
-    inputs = torch.randn(TIME, BATCH, INPUT, generator=torch.Generator().manual_seed(0))
+def training_step(execution: Execution, workload: Workload) -> Step:
+    """A forward and a backward pass of the workload's LSTM, as `execution` says."""
+    network = nn.LSTM(workload.inputs, workload.hidden)
+    shape = workload.time, workload.batch, workload.inputs
+    inputs = torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
     def step() -> None:
         torch.set_num_threads(execution.threads)

@@ -1,6 +1,8 @@
 """Cached texts sent to another machine's cache, for processes that train together on a text that one machine has."""
 
+import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -32,29 +34,31 @@ def send_texts(sha256: str, told: Told, told_bytes: ToldBytes) -> None:
     """Send the cached texts that a corpus of this hash is made of; `receive_texts` runs in the other processes."""
     told(sha256)
     for part in text_hashes(sha256):
-        folder = entry_folder(part)
+        folder, sent = entry_folder(part), hashlib.sha256()
         told_bytes((folder / META_FILE).read_bytes())
         for name in _FILES:
             size = (folder / name).stat().st_size if (folder / name).exists() else None
             told(size)
             for piece in _pieces(folder / name, size or 0):
+                sent.update(piece)
                 told_bytes(piece)
+        told(sent.hexdigest())
 
 
 def receive_texts(told: Told, told_bytes: ToldBytes, *, wanted: bool) -> None:
-    """Store what is sent, if it is `wanted` here. Raises CharnnError where it comes to something else."""
+    """Store what is sent, if it is `wanted` here. Raises CharnnError where something else came than was sent."""
     for part in text_hashes(told(None)):
-        meta = json.loads(told_bytes(b""))
+        meta, came = json.loads(told_bytes(b"")), hashlib.sha256()
         with temporary_entry() if wanted else nullcontext() as folder:
             for name in _FILES:
                 if (size := told(None)) is not None:
-                    received = _received(size, told_bytes)
+                    pieces = _received(size, told_bytes, came)
                     if folder is None:
-                        for _ in received:
-                            pass
+                        deque(pieces, maxlen=0)
                     else:
-                        write_synced(folder / name, received, mode=0o600)
-            if folder is not None and open_encoded(part) is None:
+                        write_synced(folder / name, pieces, mode=0o600)
+            is_whole = told(None) == came.hexdigest()
+            if folder is not None and is_whole and open_encoded(part) is None:
                 store(folder, {k: v for k, v in meta.items() if k != "names"}, tuple(meta["names"]))
         if wanted and open_encoded(part) is None:
             raise CharnnError(f"the text {part[:12]}… came damaged from rank 0; start again")
@@ -67,8 +71,9 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
                 yield piece
 
 
-def _received(size: int, told_bytes: ToldBytes) -> Iterator[bytes]:
+def _received(size: int, told_bytes: ToldBytes, came: hashlib._Hash) -> Iterator[bytes]:
     while size > 0:
         piece = told_bytes(b"")
+        came.update(piece)
         size -= len(piece)
         yield piece

@@ -52,7 +52,7 @@ def receive_texts(told: Told, told_bytes: ToldBytes, *, wanted: bool) -> None:
         with temporary_entry() if wanted else nullcontext() as folder:
             for name in _FILES:
                 if (size := told(None)) is not None:
-                    pieces = _received(size, told_bytes, came)
+                    pieces = _received(size, told_bytes, came.update)
                     if folder is None:
                         deque(pieces, maxlen=0)
                     else:
@@ -71,9 +71,9 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
                 yield piece
 
 
-def _received(size: int, told_bytes: ToldBytes, came: hashlib._Hash) -> Iterator[bytes]:
+def _received(size: int, told_bytes: ToldBytes, seen: Callable[[bytes], None]) -> Iterator[bytes]:
     while size > 0:
         piece = told_bytes(b"")
-        came.update(piece)
+        seen(piece)
         size -= len(piece)
         yield piece

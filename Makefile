@@ -85,7 +85,8 @@ $(VENV)/.run: pyproject.toml constraints.txt
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[dev]'
+	$(PIP) --no-compile --editable '.[dev]'
+	-$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib  # on all cores; pip compiles on one
 	touch $@
 
 $(LOWEST)/.dev: pyproject.toml constraints-lowest.txt

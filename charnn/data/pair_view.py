@@ -61,7 +61,12 @@ class PairView:
         )
         self._target_ids = _table(text, vocabulary, 0, vocabulary.unknown_id)
         self.count = len(rows)
-        self._symbols = sum(int(places.ends.sum() - places.features_ends.sum()) for places in self._chunks())
+        sizes = [
+            (int((at.features_ends - at.begins).sum()), int((at.ends - at.features_ends).sum()))
+            for at in self._chunks()
+        ]
+        self.source_symbols = sum(sources for sources, _ in sizes)
+        self._symbols = sum(targets for _, targets in sizes)
 
     def __len__(self) -> int:
         """Symbols of the targets, their ends included."""

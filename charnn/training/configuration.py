@@ -66,7 +66,7 @@ def _by_recipe(
         assert corpus.pairs is not None
         separators = corpus.pairs.separators
         copied = corpus.copied_share if separators.source == separators.target else 0.0
-        sizes = view.count, corpus.pairs.source_size, len(corpus.vocabulary)
+        sizes = view.count, view.source_symbols, corpus.pairs.source_size, len(corpus.vocabulary)
         config = choose_for_pairs(options, data, PairInputs(*sizes, copied, device.type))
     else:
         is_warm = options.get("init_from", NONE) != NONE

@@ -5,12 +5,10 @@ from math import log10
 
 from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainConfig, TrainOptions
 from charnn.settings import configured
-from charnn.training.recipe import choose_budget
+from charnn.training.recipe import NGRAMS, choose_budget, rows_for
 
 COPIED_SHARE = 0.5  # of the targets' symbols that sources have too: from it on they may be copied
 LARGE = 30_000  # pairs: from them on hashed n-grams of the source help
-NGRAMS = 3
-NGRAM_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -18,6 +16,7 @@ class PairInputs:
     """What the recipe may depend on."""
 
     pairs: int  # to train on
+    source_symbols: int  # in them, features included
     source_size: int
     vocab_size: int
     copied_share: (
@@ -59,7 +58,7 @@ def _choose_model(options: TrainOptions, inputs: PairInputs) -> ModelConfig:
         encoder_hidden=_between(inputs.pairs, 64, 128) if attention == "dot" else 0,
         embedding=_between(inputs.pairs, 48, 64),
         ngrams=ngrams,
-        ngram_rows=NGRAM_ROWS if ngrams else 0,
+        ngram_rows=rows_for(inputs.source_symbols) if ngrams else 0,
         dropout=_dropout_for(inputs.pairs),
         copy_gate="on" if attention == "dot" and inputs.copied_share > COPIED_SHARE else "off",
         kind="encoder_decoder",

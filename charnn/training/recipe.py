@@ -107,7 +107,7 @@ def _choose_model(options: TrainOptions, inputs: RecipeInputs, chars: float) -> 
         hidden=_hidden_for(chars),
         embedding=NGRAM_EMBEDDING if ngrams else 128 if inputs.vocab_size > LARGE_VOCABULARY else 0,
         ngrams=ngrams,
-        ngram_rows=_rows_for(inputs.train_chars) if ngrams else 0,
+        ngram_rows=rows_for(inputs.train_chars) if ngrams else 0,
         ngram_dropout=_ngram_dropout_for(epochs, inputs) if ngrams else 0.0,
         skip_connection="input" if ngrams and not is_plain else "none",
         dropout=_dropout_for(epochs, inputs),
@@ -115,7 +115,7 @@ def _choose_model(options: TrainOptions, inputs: RecipeInputs, chars: float) -> 
     )
 
 
-def _rows_for(train_chars: int) -> int:
+def rows_for(train_chars: int) -> int:
     """A power of two that grows with the text's n-grams, within what a state on disk should weigh."""
     return 1 << min(max(round(log2(train_chars / CHARS_PER_ROW)), 12), 18)
 

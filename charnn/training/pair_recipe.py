@@ -9,6 +9,7 @@ from charnn.training.recipe import NGRAMS, choose_budget, rows_for
 
 COPIED_SHARE = 0.5  # of the targets' symbols that sources have too: from it on they may be copied
 LARGE = 30_000  # pairs: from them on hashed n-grams of the source help
+NGRAM_DROPOUT = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def _choose_model(options: TrainOptions, inputs: PairInputs) -> ModelConfig:
         embedding=_between(inputs.pairs, 48, 64),
         ngrams=ngrams,
         ngram_rows=rows_for(inputs.source_symbols) if ngrams else 0,
+        ngram_dropout=NGRAM_DROPOUT if ngrams else 0.0,
         dropout=_dropout_for(inputs.pairs),
         copy_gate="on" if attention == "dot" and inputs.copied_share > COPIED_SHARE else "off",
         kind="encoder_decoder",

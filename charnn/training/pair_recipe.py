@@ -9,7 +9,7 @@ from charnn.training.recipe import NGRAMS, choose_budget, rows_for
 
 COPIED_SHARE = 0.5  # of the targets' symbols that sources have too: from it on they may be copied
 LARGE = 30_000  # pairs: from them on hashed n-grams of the source help
-NGRAM_DROPOUT = 0.5
+NGRAM_DROPOUT = 0.4
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def choose_for_pairs(options: TrainOptions, data: DataConfig, inputs: PairInputs
         OptimConfig,
         options,
         batch_size=_between(inputs.pairs, 8, 64),
-        lr=3e-3,
+        lr=3e-3 if inputs.pairs < LARGE else 4e-3,
         label_smoothing=0.1 if inputs.pairs < LARGE else 0.05,
         weight_decay=0.01,
         warmup=100,
@@ -79,8 +79,8 @@ def _between(pairs: int, of_thousand: int, of_hundred_thousand: int) -> int:
 
 
 def _dropout_for(pairs: int) -> float:
-    """Few pairs are learnt by heart; a hundred thousand are hardly learnt at all."""
-    return round(0.25 - 0.2 * _growth(pairs), 2)
+    """Few pairs are learnt by heart; a hundred thousand hardly."""
+    return round(0.25 - 0.15 * _growth(pairs), 2)
 
 
 def _growth(pairs: int) -> float:

@@ -136,6 +136,14 @@ def test_files_may_be_called_anything(tmp_path):
             1,
             "charnn: out of memory: a library could not be loaded (see ulimit -v)\n",
         ),
+        *(
+            (
+                SystemError(f"error return {silence}"),
+                1,
+                "charnn: out of memory: a library failed without a word (see ulimit -v)\n",
+            )
+            for silence in ("without exception set", "without setting an exception")
+        ),
         (OSError(5, "Input/output error"), 1, "charnn: [Errno 5] Input/output error\n"),
         (OSError(13, "Permission denied", "run/x"), 1, "charnn: cannot use run/x: Permission denied\n"),
     ],

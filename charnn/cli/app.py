@@ -92,7 +92,7 @@ def _exit_code() -> int:
     except OSError as error:
         _tell(f"cannot use {error.filename}: {error.strerror}" if error.filename else str(error))
         return 1
-    except (MemoryError, RuntimeError, ImportError) as error:
+    except (MemoryError, RuntimeError, ImportError, SystemError) as error:
         if (lack := _lack(error)) is None:
             raise
         _tell(lack)
@@ -111,6 +111,10 @@ def _lack(error: Exception) -> str | None:
         "failed to map segment|annot allocate memory", str(error)
     ):
         return "out of memory: a library could not be loaded (see ulimit -v)"
+    if isinstance(error, SystemError) and re.search(
+        "without (exception set|setting an exception)", str(error)
+    ):  # C code that forgot to say what it lacked
+        return "out of memory: a library failed without a word (see ulimit -v)"
     return None
 
 

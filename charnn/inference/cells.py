@@ -9,6 +9,7 @@ own methods, operands of one type and of as many dimensions.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from charnn.storage.model_tensors import Weights, dense
 
 Array = NDArray[np.float32]
 _HALF = np.array(0.5, np.float32)
+CACHE_LINE = 64  # bytes
 SATURATION = 1e20  # times the largest weight (storage.model_file) and the widest layer, still a float32
 LayerState = tuple[Array, ...]  # (h,), for the LSTM (h, c); each (B, H)
 
@@ -56,12 +58,20 @@ class Buffers:
     @classmethod
     def of(cls, config: ModelConfig, batch: int) -> "Buffers":
         """For `batch` streams of a network."""
-        inputs, recurrent = np.empty((2, batch, GATES[config.cell] * config.hidden), np.float32)
+        inputs, recurrent = _aligned((2, batch, GATES[config.cell] * config.hidden))
         return cls(inputs, recurrent, config.hidden)
 
     def first(self, batch: int) -> "Buffers":
         """The part for the first `batch` streams."""
         return Buffers(self.inputs[:batch], self.recurrent[:batch], self.gates[0].shape[1])
+
+
+def _aligned(shape: tuple[int, ...]) -> Array:
+    """An uninitialised array that begins at a cache line: the processor's widest loads and stores don't cross two."""
+    entries = prod(shape)
+    room = np.empty(entries + CACHE_LINE // 4, np.float32)
+    begin = -room.ctypes.data % CACHE_LINE // 4
+    return room[begin : begin + entries].reshape(shape)
 
 
 CellStep = Callable[[Layer, Buffers, LayerState], LayerState]

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 # A test file stays in one process; each process has one thread, so that they don't wait for each other.
-PYTEST := -m pytest --numprocesses auto --dist loadfile
+PYTEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 test coverage test-lowest: export OMP_NUM_THREADS = 1
 UNPICKLERS := 'pickle|joblib|\bdill\b|shelve|marshal|torch\.load|\bnp\.load|numpy\.load|read_pickle'
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt

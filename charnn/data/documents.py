@@ -97,7 +97,8 @@ def _files(text: str) -> str:
 
 
 def _separated(separator: str) -> _Cutter:
-    around = f"\n{MARK}\n" if separator.startswith("\n") else MARK
+    is_line = separator.startswith("\n") and separator.strip("\n")  # newlines alone would stand in this again
+    around = f"\n{MARK}\n" if is_line else MARK
 
     def tidy(text: str) -> str:
         text = text.replace(MARK, around)

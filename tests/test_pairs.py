@@ -201,3 +201,14 @@ def test_what_was_read_once_comes_from_the_cache(tmp_path):
         assert pairs_of(read(path)) == pairs_of(before)
         with pytest.raises(AssertionError):
             read(path, reverse=True)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_is_nothing_but_separators_is_empty(reverse, tmp_path):
+    path = write(tmp_path / "a.tsv", "a-b\tx|y\n--\tz\n")
+    separators = {"source_separator": "-", "target_separator": "|", "reverse": reverse}
+    with pytest.raises(CorpusError, match=r"a\.tsv, line 2 has an empty source"):
+        read(path, **separators)
+    with pytest.raises(CorpusError, match=r"b\.tsv, line 1 has an empty target"):
+        read(write(tmp_path / "b.tsv", "a-b\t||\n"), **separators)
+    assert pairs_of(read(path, source_separator="+"))[1] == Pair("--", "z")

@@ -122,3 +122,65 @@ def test_a_folder_of_records_and_other_files_is_refused(
     (folder / "b.txt").write_text("abc")
     with pytest.raises(CharnnError, match=r"b\.txt holds no records"):
         open_corpus(DataConfig((str(folder),), documents="auto"))
+
+
+def texts_of(path: Path, **options: Any) -> list[str]:
+    corpus = open_corpus(DataConfig((str(path),), documents="auto", val_fraction=0.0, **options))
+    return list(corpus.train.texts(corpus.vocabulary))
+
+
+@pytest.fixture
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("_cache")
+def test_a_record_keeps_its_own_line_end(tmp_path: Path) -> None:
+    """A CR at the end of one isn't the beginning of the next."""
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": "one\\r"}\n{"a": "two"}\n{"a": "three\\r\\nfour"}\n{"a": "\\r"}\n')
+    assert texts_of(path) == ["one\n", "two", "three\nfour"]
+    assert texts_of(path, newlines="keep") == ["one\r", "two", "three\r\nfour"]
+
+
+@pytest.mark.usefixtures("_cache")
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_records_end_in_any_line_end(tmp_path: Path, line_end: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(line_end.join([b"a", b'"one,', b'two"', b"three", b""]))
+    corpus = open_corpus(DataConfig((str(path),), documents="auto", val_fraction=0.0))
+    assert list(corpus.train.texts(corpus.vocabulary)) == ["one,\ntwo", "three"]
+
+
+@pytest.mark.usefixtures("_cache")
+def test_parquet_that_is_no_utf8_is_said_or_replaced(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    raw = pyarrow.array([b"caf\xe9", None, b"tea"], pyarrow.binary())
+    odd = pyarrow.Array.from_buffers(pyarrow.string(), 3, raw.buffers())
+    for column in (odd, odd.dictionary_encode()):
+        parquet.write_table(pyarrow.table({"text": column}), tmp_path / "t.parquet")
+        with pytest.raises(CorpusError, match=r"'text' holds what isn't UTF-8.*--errors replace"):
+            texts_of(tmp_path / "t.parquet", column=("text",))
+        assert texts_of(tmp_path / "t.parquet", column=("text",), errors="replace") == ["caf\ufffd", "tea"]
+
+
+@pytest.mark.usefixtures("_cache")
+def test_two_fields_of_one_name_in_parquet_are_refused(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pyarrow.Table.from_arrays([["one", "two"]] * 2, names=["text", "text"])
+    parquet.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(CorpusError, match="more than one field 'text'"):
+        texts_of(tmp_path / "t.parquet", column=("text",))
+
+
+def test_an_error_names_some_fields_of_many() -> None:
+    header = ",".join(f"column{number}" for number in range(10_000))
+    row = ",".join(["x"] * 10_000)
+    for columns in ((), ("text",)):
+        with pytest.raises(CorpusError, match="column19, and 9,980 more") as error:
+            read("t.csv", f"{header}\n{row}", *columns)
+        assert len(str(error.value)) < 500

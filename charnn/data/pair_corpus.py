@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from charnn.config import ColumnConfig, DataConfig
+from charnn.config import ColumnConfig, DataConfig, Layout
 from charnn.data.cache import EncodedText
 from charnn.data.collection import DEFAULT_FRACTION
 from charnn.data.document_hash import document_hash
@@ -55,8 +55,9 @@ def _encoded(
     data: DataConfig, names: tuple[str, ...], is_parallel: bool, progress: Progress | None
 ) -> EncodedText:
     columns = configured(ColumnConfig, vars(data))
-    options = PairOptions.of("parallel" if is_parallel else "pairs", columns, data)
-    return encode_pairs(names, options, _separators_in_file(data), progress=progress)
+    layout: Layout = "parallel" if is_parallel else "pairs"
+    options = PairOptions.of(layout, columns, data, _separators_in_file(data))
+    return encode_pairs(names, options, progress=progress)
 
 
 def _separators_in_file(data: DataConfig) -> Separators:

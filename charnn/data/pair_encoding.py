@@ -27,26 +27,24 @@ DIVIDER = "\udbff"  # of which UTF-8's second byte is another than the mark's
 def encode_pairs(
     names: tuple[str, ...],
     options: PairOptions,
-    separators: Separators,
     *,
     progress: Progress | None = None,
     chunk_size: int = CHUNK,
 ) -> EncodedText:
     """The pairs of files, encoded: from the cache, else read once.
 
-    `separators` are those of the columns as they stand in the files. Raises CorpusError for what can't be read or is
-    no pair, CharnnError when the cache can't be written.
+    Raises CorpusError for what can't be read or is no pair, CharnnError when the cache can't be written.
     """
     left_out = LeftOut()
     listed = list_sources(names, left_out)
     stamps = file_stamps(listed)
-    key = _key(stamps, options, separators)
+    key = _key(stamps, options)
     if (known := recall(key)) and (encoded := open_encoded(known.sha256)):
         return replace(encoded, files=len(listed), left_out=describe(left_out), **known.findings)
     total = sum(stamp.size for stamp in stamps) if stamps else None
     tally, glyphs = Tally(), Glyphs()
     pairs = read_pairs(listed, options, tally, chunk_size)
-    used = separators.swapped() if options.columns.reverse else separators
+    used = options.separators.swapped() if options.columns.reverse else options.separators
     with temporary_entry() as folder, Encoder(folder, MARK) as encoder:
         for text in marked_pairs(pairs, glyphs, used):
             encoder.add(text)
@@ -74,6 +72,6 @@ def marked_pairs(pairs: Iterable[Pair], glyphs: Glyphs, separators: Separators) 
     )
 
 
-def _key(stamps: list[FileStamp] | None, options: PairOptions, separators: Separators) -> str:
+def _key(stamps: list[FileStamp] | None, options: PairOptions) -> str:
     """The name under which an unchanged list of files is remembered."""
-    return hashlib.sha256(json.dumps([stamps, asdict(options), asdict(separators)]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([stamps, asdict(options)]).encode()).hexdigest()

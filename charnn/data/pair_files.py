@@ -8,9 +8,10 @@ from typing import NamedTuple
 from charnn.config import ColumnConfig, Errors, Layout, Newlines, ReadConfig
 from charnn.data.encodings import UTF8
 from charnn.data.reading import lines_of
-from charnn.data.records import read_parquet_rows, read_rows, record_suffix
+from charnn.data.records import listed, read_parquet_rows, read_rows, record_suffix
 from charnn.data.sources import Source
 from charnn.data.streams import Document, Tally, documents
+from charnn.data.symbols import Separators
 from charnn.data.utf8 import decoded, unified
 from charnn.errors import CorpusError, InputError
 
@@ -33,17 +34,21 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class PairOptions:
-    """How files become pairs."""
+    """How files become pairs. `separators` are those of the columns as they stand in the files."""
 
     layout: Layout = "pairs"
     columns: ColumnConfig = field(default_factory=ColumnConfig)
     errors: Errors = "strict"
     newlines: Newlines = "lf"
     encoding: str = UTF8
+    separators: Separators = field(default_factory=Separators)
 
     @classmethod
-    def of(cls, layout: Layout, columns: ColumnConfig, reading: ReadConfig) -> "PairOptions":
-        return cls(layout, columns, reading.errors, reading.newlines, reading.encoding)
+    def of(
+        cls, layout: Layout, columns: ColumnConfig, reading: ReadConfig, separators: Separators | None = None
+    ) -> "PairOptions":
+        read = reading.errors, reading.newlines, reading.encoding
+        return cls(layout, columns, *read, separators or Separators())
 
 
 def read_pairs(
@@ -51,7 +56,8 @@ def read_pairs(
 ) -> Iterator[Pair]:
     """The pairs of all sources; keeps `tally` current.
 
-    Raises CorpusError, naming file and line, for what is no pair: a line without a tab, an empty source or target.
+    Raises CorpusError, naming file and line, for what is no pair: a line without a tab, a source or target that is
+    empty or nothing but separators.
     """
     if options.layout == "parallel":
         pairs = _parallel(sources, options, tally, chunk_size)
@@ -65,20 +71,20 @@ def _file_pairs(file: Document, options: PairOptions, tally: Tally) -> Iterator[
     suffix = record_suffix(file.name)
     if suffix not in _RECORDS:
         _refuse_columns(file.name, options.columns)
-        yield from _tab_separated(file.name, _lines(file, options, tally))
+        yield from _tab_separated(file.name, _lines(file, options, tally), options.separators)
         return
     choose = _Columns(options.columns)
     if suffix == ".parquet":
-        rows = enumerate(read_parquet_rows(file.name, file.chunks, choose), 1)
+        rows = enumerate(read_parquet_rows(file.name, file.chunks, choose, options.errors), 1)
         named = ((f"{file.name}, record {number}", row) for number, row in rows)
     else:
         lines = _lines(file, options, tally)
         records = read_rows(file.name, lines, choose, options.errors)
         named = ((f"{file.name}, line {number}", row) for number, row in records)
-    yield from (_pair(where, row) for where, row in named)
+    yield from (_pair(where, row, options.separators) for where, row in named)
 
 
-def _tab_separated(name: str, lines: Iterable[str]) -> Iterator[Pair]:
+def _tab_separated(name: str, lines: Iterable[str], separators: Separators) -> Iterator[Pair]:
     """The pairs of lines; empty lines are none."""
     for number, line in enumerate(lines, 1):
         line = line.removesuffix("\n")
@@ -93,13 +99,13 @@ def _tab_separated(name: str, lines: Iterable[str]) -> Iterator[Pair]:
             raise CorpusError(
                 f"{name}, line {number} has {len(fields)} fields; a pair has a source, a target and perhaps features"
             )
-        yield _pair(f"{name}, line {number}", fields)
+        yield _pair(f"{name}, line {number}", fields, separators)
 
 
-def _pair(where: str, fields: Sequence[str]) -> Pair:
+def _pair(where: str, fields: Sequence[str], separators: Separators) -> Pair:
     pair = Pair(*fields)
     for part in (SOURCE, TARGET):
-        if not getattr(pair, part).strip():
+        if not getattr(pair, part).replace(getattr(separators, part), "").strip():
             raise CorpusError(f"{where} has an empty {part}; fill it in or remove it")
     return pair
 
@@ -122,7 +128,8 @@ def _parallel(
                 "the two need equally many lines"
             )
         if source.strip() or target.strip():
-            yield _pair(f"line {number} of {names[0]} and {names[1]}", (source[:-1], target[:-1]))
+            where = f"line {number} of {names[0]} and {names[1]}"
+            yield _pair(where, (source[:-1], target[:-1]), options.separators)
 
 
 def _lines(file: Document, options: PairOptions, tally: Tally) -> Iterator[str]:
@@ -147,7 +154,7 @@ class _Columns:
         for field_name, option in wanted:
             if field_name not in fields:
                 raise CorpusError(
-                    f"{name} has no field {field_name!r}; give {option} one of {', '.join(fields)}"
+                    f"{name} has no field {field_name!r}; give {option} one of {listed(fields)}"
                 )
         return [field_name for field_name, _ in wanted]
 

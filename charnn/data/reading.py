@@ -11,7 +11,7 @@ from charnn.data.encodings import UTF8
 from charnn.data.records import RECORD_SUFFIXES, read_parquet, read_records, record_suffix
 from charnn.data.sources import Source
 from charnn.data.streams import Document, Tally, documents
-from charnn.data.utf8 import decoded, unified
+from charnn.data.utf8 import decoded, unified, unified_text
 from charnn.errors import CorpusError, InputError
 
 _SAMPLE = 1 << 18  # characters, from which the kind of documents is told
@@ -88,11 +88,12 @@ def _record_texts(files: Iterable[Document], options: ReadOptions, tally: Tally)
                     "name record files alone, or say what a document is: --documents lines"
                 )
             case ".parquet":
-                texts = read_parquet(file.name, file.chunks, options.columns)
+                texts = read_parquet(file.name, file.chunks, options.columns, options.errors)
             case _:
-                lines = lines_of(decoded(file, options.errors, tally, options.encoding))
+                pieces = decoded(file, options.errors, tally, options.encoding)
+                lines = lines_of(_unified(pieces, options, Tally()))  # between records line ends are no text
                 texts = read_records(file.name, lines, options.columns, options.errors)
-        yield from _unified(texts, options, tally)
+        yield from texts if options.newlines == "keep" else (unified_text(text, tally) for text in texts)
 
 
 def _pieces(files: Iterable[Document], options: ReadOptions, tally: Tally) -> Iterator[str]:

@@ -20,6 +20,7 @@ FIELD_JOINT = "\t"
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _PROBED_RECORDS = 1000  # at the beginning of a file, to tell which of its fields hold text
 _PARQUET_BATCH = 4096  # records
+_SHOWN_FIELDS, _SHOWN_NAME = 20, 40  # in errors, and the characters of each
 
 Choose = Callable[[str, Sequence[str], Sequence[str]], list[str]]
 """(a file's name, its fields, those that hold text) → the fields to read. Raises CorpusError."""
@@ -63,15 +64,17 @@ def read_rows(
         yield line, [_field(name, line, record, field, errors) for field in chosen]
 
 
-def read_parquet(name: str, chunks: Iterable[bytes], columns: Sequence[str]) -> Iterator[str]:
+def read_parquet(name: str, chunks: Iterable[bytes], columns: Sequence[str], errors: Errors) -> Iterator[str]:
     """The texts of a Parquet file, a batch of records in memory at a time; missing values are empty.
 
     Raises CorpusError as `read_records` does, and without pyarrow.
     """
-    return map(FIELD_JOINT.join, read_parquet_rows(name, chunks, _chooser(columns)))
+    return map(FIELD_JOINT.join, read_parquet_rows(name, chunks, _chooser(columns), errors))
 
 
-def read_parquet_rows(name: str, chunks: Iterable[bytes], choose: Choose) -> Iterator[list[str]]:
+def read_parquet_rows(
+    name: str, chunks: Iterable[bytes], choose: Choose, errors: Errors
+) -> Iterator[list[str]]:
     """The chosen fields of a Parquet file's records, as `read_parquet` reads them."""
     try:
         import pyarrow
@@ -89,13 +92,29 @@ def read_parquet_rows(name: str, chunks: Iterable[bytes], choose: Choose) -> Ite
             chosen = choose(name, schema.names, textual)
             if odd := [field for field in chosen if field not in textual]:
                 raise CorpusError(f"{name}: the field {odd[0]!r} isn't text; {_named(textual)}")
+            if twice := [field for field in chosen if schema.names.count(field) > 1]:
+                raise CorpusError(f"{name} has more than one field {twice[0]!r}; give each a name of its own")
             for batch in table.iter_batches(_PARQUET_BATCH, columns=chosen):
-                values = [batch.column(field).to_pylist() for field in chosen]
-                yield from ([value or "" for value in row] for row in zip(*values, strict=True))
+                values = [_texts(name, field, batch.column(field), errors) for field in chosen]
+                yield from map(list, zip(*values, strict=True))
         except (pyarrow.ArrowException, OSError) as error:
             raise CorpusError(
                 f"{name} isn't a whole Parquet file ({_first_line(error)}); make it again"
             ) from error
+
+
+def _texts(name: str, field: str, column: Any, errors: Errors) -> list[str]:
+    """A column of a batch; nobody has looked yet whether it is UTF-8."""
+    try:
+        return [value or "" for value in column.to_pylist()]
+    except UnicodeDecodeError as error:
+        if errors == "strict":
+            raise CorpusError(
+                f"{name}: the field {field!r} holds what isn't UTF-8 ({error.object[:20]!r}); "
+                "mend it, or use --errors replace"
+            ) from None
+    values = column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
+    return [(value or b"").decode("utf-8", errors) for value in values.cast("large_binary").to_pylist()]
 
 
 def _chooser(columns: Sequence[str]) -> Choose:
@@ -111,14 +130,14 @@ def choose_columns(
     """
     for field in wanted:
         if field not in fields:
-            raise CorpusError(f"{name} has no field {field!r}; give --column one of {_listed(fields)}")
+            raise CorpusError(f"{name} has no field {field!r}; give --column one of {listed(fields)}")
     if wanted:
         return list(wanted)
     if len(textual) == 1:
         return list(textual)
     if not textual:
-        raise CorpusError(f"{name} has no field that holds text, of {_listed(fields)}")
-    raise CorpusError(f"{name} has several fields of text; choose with --column one of {_listed(textual)}")
+        raise CorpusError(f"{name} has no field that holds text, of {listed(fields)}")
+    raise CorpusError(f"{name} has several fields of text; choose with --column one of {listed(textual)}")
 
 
 def _json_records(name: str, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -198,7 +217,7 @@ def _is_text(value: object) -> bool:
 def _field(name: str, line: int, record: dict[str, Any], field: str, errors: Errors) -> str:
     if field not in record:
         raise CorpusError(
-            f"{name}, line {line} has no field {field!r}; its fields are {_listed(list(record))}"
+            f"{name}, line {line} has no field {field!r}; its fields are {listed(list(record))}"
         )
     value = record[field]
     if not isinstance(value, str):
@@ -231,11 +250,16 @@ def _is_arrow_text(types: Any, kind: Any) -> bool:
 
 
 def _named(fields: Sequence[str]) -> str:
-    return f"those that are: {_listed(fields)}" if fields else "none is"
+    return f"those that are: {listed(fields)}" if fields else "none is"
 
 
-def _listed(fields: Sequence[str]) -> str:
-    return ", ".join(fields)
+def listed(fields: Sequence[str]) -> str:
+    """The names of the first few, on a line of some hundred characters."""
+    names = [
+        name if len(name) <= _SHOWN_NAME else f"{name[:_SHOWN_NAME]}…" for name in fields[:_SHOWN_FIELDS]
+    ]
+    more = [f"and {len(fields) - _SHOWN_FIELDS:,} more"] if len(fields) > _SHOWN_FIELDS else []
+    return ", ".join([*names, *more])
 
 
 def _first_line(error: BaseException) -> str:

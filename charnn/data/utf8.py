@@ -118,6 +118,14 @@ def _decoded(decoder: Decoder, chunks: Iterable[bytes], tally: Tally) -> Iterato
     tally.nuls += decoder.nuls
 
 
+def unified_text(text: str, tally: Tally) -> str:
+    """A whole text with LF at the end of each line; counts the others."""
+    if "\r" not in text:
+        return text
+    tally.newlines += text.count("\r")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def unified(pieces: Iterable[str], tally: Tally) -> Iterator[str]:
     """The text of `pieces` with LF at the end of each line, however it is cut; counts the others."""
     decoder = IncrementalNewlineDecoder(None, translate=True)

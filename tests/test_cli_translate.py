@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from cli import CHARNN, environment, in_process, in_terminal, piped
+from cli import CHARNN, environment, in_process, in_terminal, piped, shell
 from helpers import random_model
 from helpers import written as written_model
 from pair_helpers import pair_config, random_pair_model, write_reversals
@@ -269,3 +269,28 @@ def test_sources_are_typed_at_a_prompt(model):
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+def test_draws_depend_on_the_seed_and_not_on_when_lines_come(model, tmp_path):
+    """The same source again is another draw, in whatever pieces the lines arrive."""
+    path, drawing = tmp_path / "sources.txt", ("--temp", "2", "--seed", "3", "-m", model)
+    path.write_text("abcd\n" * 6)
+    at_once = lines(piped("translate", "-f", str(path), *drawing))
+    assert len(set(at_once)) > 2
+    assert lines(piped("translate", *["abcd"] * 6, *drawing)) == at_once
+    script = f"for i in 1 2 3 4 5 6; do echo abcd; sleep 0.05; done | $CHARNN translate {' '.join(drawing)}"
+    assert lines(shell(script)) == at_once
+
+
+def test_an_empty_source_is_looked_at_nowhere(model, tmp_path):
+    written = lines(piped("translate", "-m", model, "--align", "--json", input=b"ab\n\nba\n"))
+    assert [json.loads(line)["source"] for line in written] == ["ab", "", "ba"]
+    assert json.loads(written[1])["attention"] == [[]]
+    for arguments in (
+        ["inspect", "attention", model, ""],
+        ["translate", "-m", model, "--align", "--unknown", "skip", "zz"],
+    ):
+        assert "\n".join(lines(piped(*arguments))).strip() == "⏎"
+    pytest.importorskip("matplotlib")
+    drawn = piped("inspect", "attention", model, "", "--png", str(tmp_path / "a.png"))
+    assert drawn.returncode == 2 and b"the source has no symbols" in drawn.stderr

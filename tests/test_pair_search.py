@@ -190,3 +190,16 @@ def test_a_model_is_a_value():
         Translator.of(random_pair_model())
     )
     assert set(SOURCE) == set(model.pairs.source)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"copy_gate": "off"}, {"attention": "none", "copy_gate": "off", "encoder_hidden": 0}]
+)
+def test_a_draw_writes_no_unknown_symbol_that_stands_for_nothing(changes):
+    stored = random_pair_model(pair_config(**changes))
+    stored.weights["output.bias"][-2:] = 4, 2  # type: ignore[index]  # the unknown symbol's, the end's
+    found = Translator.of(stored).translate("abcd", temperature=1.5, count=200, seed=1)
+    assert not any("\ufffd" in one.target for one in found.candidates)
+    if changes.get("attention") == "none":
+        strange = Translator.of(stored).translate("abzd", unknown="replace", beam=3, count=3)
+        assert not any("\ufffd" in one.target for one in strange.candidates)

@@ -7,6 +7,7 @@ from typing import Literal
 from unicodedata import east_asian_width
 
 from charnn.cli.terminal import colours_in, escape_line
+from charnn.errors import InputError
 from charnn.inference.translator import Alignment
 from charnn.outputs import write_output
 
@@ -48,8 +49,11 @@ def _padded(text: str, width: int) -> str:
 
 
 def write_heat_map(name: str, aligned: Alignment, kind: Literal["svg", "png"]) -> None:
-    """Draw it into a file, as `write_output` writes one."""
+    """Draw it into a file, as `write_output` writes one. Raises InputError where there is nothing to draw."""
     from charnn.cli.picture import no_traces
+
+    if not aligned.source:
+        raise InputError("the source has no symbols: there is no alignment to draw; give another")
 
     with no_traces():
         drawn = _drawn(aligned, kind)

@@ -15,7 +15,10 @@ _PROMPT = "> "
 
 
 def converse(translator: Translator, options: Mapping[str, Any], output: TranslationOutput) -> None:
-    """Answer each source that is typed, with its features after a tab, until Ctrl-D."""
+    """Answer each source that is typed, with its features after a tab, until Ctrl-D.
+
+    Of draws each turn's seed is one more than the last.
+    """
     session: PromptSession[str] = PromptSession(_PROMPT)
     for index in count():
         try:
@@ -24,6 +27,8 @@ def converse(translator: Translator, options: Mapping[str, Any], output: Transla
             return
         source, _, features = line.partition("\t")
         given = {**options, "features": features or options["features"]}
+        if "seed" in options:
+            given["seed"] = options["seed"] + index
         try:
             show(index, translator.translate(source, **given), output)
         except InputError as error:

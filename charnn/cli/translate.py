@@ -138,12 +138,15 @@ def _translations(
     plain = [text for text in texts if text != STDIN]
     names = files + [STDIN] * (len(texts) > len(plain) or (not texts and not files))
     yield from translator.translate_many(plain, called="source", **options)
+    before = len(plain)
     for name in names:
         called, number = "standard input" if name == STDIN else name, 1
         for lines in read_bursts(name, **reading):
             sources = [_with_features(line, translator, str(options["features"])) for line in lines]
-            yield from translator.translate_many(sources, first=number, called=f"{called}, line", **options)
-            number += len(lines)
+            yield from translator.translate_many(
+                sources, first=number, called=f"{called}, line", before=before, **options
+            )
+            number, before = number + len(lines), before + len(lines)
 
 
 def _with_features(line: str, translator: "Translator", features: str) -> tuple[str, str]:

@@ -34,6 +34,12 @@ class Ensemble:
     def __init__(self, networks: Sequence[Transducer]) -> None:
         self.networks = networks
         self.end_id, self.unknown_id = networks[0].end_id, networks[0].unknown_id
+        self._looks = all(network.config.attention == "dot" for network in networks)
+
+    def writes_only_known(self, source: Ids) -> NDArray[np.bool_]:
+        """source (S, N) → whether an unknown symbol, in each one's target, would stand for nothing that is there."""
+        is_known = np.all(source != self.networks[0].unknown_source_id, axis=0)
+        return np.asarray(is_known | (not self._looks))
 
     def encode(self, source: Ids, lengths: Ids) -> "Reading":
         """source (S, N) of lengths (N,)."""
@@ -98,7 +104,7 @@ class _Beam:
             np.full((count, wanted), -np.inf),
             np.zeros((count, wanted), bool),
         )
-        self._knows_all: NDArray[np.bool_] = np.all(source != ensemble.networks[0].unknown_source_id, axis=0)
+        self._only_known = ensemble.writes_only_known(source)
 
     def run(self) -> Targets:
         last = np.full(len(self._numbers), self._ensemble.end_id)
@@ -111,7 +117,7 @@ class _Beam:
         """Take a step's log-probabilities (N·K, V); the symbols (N·K,) that the rows go on with."""
         sources, beams = self._scores.shape
         totals = self._scores[:, :, None] + log_probs.reshape(sources, beams, -1)
-        totals[self._knows_all[self._numbers], :, self._ensemble.unknown_id] = -np.inf  # nothing to copy
+        totals[self._only_known[self._numbers], :, self._ensemble.unknown_id] = -np.inf
         ends = totals[:, :, self._ensemble.end_id].copy()
         going_on = totals.reshape(sources, -1)
         kept = min(self._beam, going_on.shape[1] - beams)
@@ -180,11 +186,13 @@ def draw(
     sources, rows, most = source.shape[1], len(generators), int(longest.max(initial=0))
     reading = ensemble.encode(source, lengths)
     reading.choose_rows(np.repeat(np.arange(sources), rows // sources))
+    only_known = np.repeat(ensemble.writes_only_known(source), rows // sources)
     ids, limits = np.full((rows, most), NOTHING), np.repeat(longest, rows // sources)
     log_probs, ended = np.zeros(rows), np.zeros(rows, bool)
     last = np.full(rows, ensemble.end_id)
     for step in range(most):
         found, _ = reading.step(last)
+        found[only_known, ensemble.unknown_id] = -np.inf
         upto = np.cumsum(tempered(found, temperature), axis=1)
         draws = np.array([one.random() for one in generators])[:, None] * upto[:, -1:]
         last = np.minimum((draws >= upto).sum(axis=1), found.shape[1] - 1)

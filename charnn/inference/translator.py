@@ -158,11 +158,13 @@ class Translator:
         unknown: Unknown = "error",
         first: int = 1,
         called: str = "source",
+        before: int = 0,
         **options: Any,
     ) -> Iterator[Translation]:
         """A translation for each source, or pair of source and features, in order, on all cores.
 
-        Sources are read some thousands ahead. Errors number them from `first`, after what they are `called`.
+        Sources are read some thousands ahead. Errors number them from `first`, after what they are `called`. Draws go
+        on from those of the `before` sources that were translated before them with the same seed.
         """
         config, seed = self._settings(options), checked_seed(seed)
         pairs = ((one, features) if isinstance(one, str) else one for one in sources)
@@ -170,7 +172,7 @@ class Translator:
             query(self.pairs, source, given, unknown, f"{called} {number}")
             for number, (source, given) in enumerate(pairs, first)
         )
-        begun = 0
+        begun = before
         while ahead := list(islice(queries, AHEAD)):
             yield from self._in_order(ahead, config, seed, begun)
             begun += len(ahead)
@@ -204,12 +206,16 @@ class Translator:
     def align(
         self, source: str, target: str | None = None, *, features: str = "", unknown: Unknown = "error"
     ) -> Alignment:
-        """Where the symbols of `target`, by default the best, were looked for in `source`."""
+        """Where the symbols of `target`, by default the best, were looked for in `source`.
+
+        A source of no symbols has weights of no columns.
+        """
         asked = query(self.pairs, source, features, unknown, "the source")
         if target is None:
             target = str(self.translate(source, features=features, unknown=unknown))
         ids = encoded_target(self.vocabulary, self.pairs, target)
-        _, attention = self._forced(asked, ids)
+        nowhere = np.zeros((len(ids), 0), np.float32)
+        attention = self._forced(asked, ids)[1] if len(asked.ids) else nowhere
         written = tuple(self.pairs.symbols_of(self.vocabulary.decode(ids[:-1])))
         return Alignment(asked.symbols, written, attention)
 

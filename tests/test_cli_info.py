@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 from cli import in_process, in_terminal, piped
 from helpers import ALPHABET, random_model, written
+from pair_helpers import pair_config, random_pair_model
 from test_app import imported_by
 from training_helpers import metrics, run, write_corpus
 
@@ -13,7 +14,9 @@ from charnn import __version__
 from charnn.bundled import bundled_model
 from charnn.cli.info_view import network
 from charnn.config import ModelConfig
+from charnn.data.symbols import PairVocabulary, Separators
 from charnn.data.vocab import Vocabulary
+from charnn.storage.model_documents import ModelDocuments
 
 CONFIG = ModelConfig(vocab_size=len(ALPHABET), hidden=6)
 
@@ -174,3 +177,30 @@ def test_the_configuration_in_json_is_the_models(info, tmp_path):
     value = json.loads(info(written(tmp_path, random_model(CONFIG)), "--json"))
     assert value["config"] == asdict(CONFIG)
     assert value["vocabulary"] == {"characters": ALPHABET, "has_unknown": False}
+
+
+def test_a_model_of_documents_says_what_they_are(info, tmp_path):
+    characters = ALPHABET[: CONFIG.vocab_size - 1]
+    model = replace(
+        random_model(CONFIG),
+        vocabulary=Vocabulary(characters, has_end=True),
+        documents=ModelDocuments("lines", "\n", 32_033),
+    )
+    path = written(tmp_path, model)
+    assert rows(info(path))["documents"] == r"lines, 32,033 to train on, '\n' between them"
+    value = json.loads(info(path, "--json"))
+    assert value["documents"] == {"kind": "lines", "separator": "\n", "count": 32_033}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_model_of_pairs_says_what_it_reads(info, tmp_path, reverse):
+    pairs = PairVocabulary("ab", "NV", (), Separators("", " ", ";"))
+    said = {"training": {"config": {"data": {"reverse": reverse}}}}
+    path = written(
+        tmp_path, replace(random_pair_model(pair_config(source_size=5), pairs=pairs), provenance=said)
+    )
+    direction = "targets, writes sources (--reverse)" if reverse else "sources, writes targets"
+    between = "' ' between symbols of targets, ';' between symbols of features"
+    assert rows(info(path))["reads"] == f"{direction}, {between}"
+    value = json.loads(info(path, "--json"))["pairs"]
+    assert value["reverse"] is reverse and value["separators"]["target"] == " "

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pexpect
@@ -294,3 +295,44 @@ def test_an_empty_source_is_looked_at_nowhere(model, tmp_path):
     pytest.importorskip("matplotlib")
     drawn = piped("inspect", "attention", model, "", "--png", str(tmp_path / "a.png"))
     assert drawn.returncode == 2 and b"the source has no symbols" in drawn.stderr
+
+
+def reversed_model(path: Path, said: object = True, seed: int = 1) -> str:
+    """A model that says that its sources were the targets of its files."""
+    provenance = {"training": {"config": {"data": {"reverse": said}}}}
+    write_model(path, replace(random_pair_model(seed=seed), provenance=provenance))
+    return str(path)
+
+
+def test_scores_of_a_reversed_model_read_pairs_as_its_training_did(tmp_path):
+    turned, other = reversed_model(tmp_path / "a.safetensors"), reversed_model(tmp_path / "b.safetensors", 1)
+    files = [tmp_path / "plain.tsv", tmp_path / "swapped.tsv"]
+    files[0].write_text("xy\tabcd\ny\tba\n")
+    files[1].write_text("abcd\txy\nba\ty\n")
+    expected = lines(piped("score", "--pairs", str(files[1]), "-m", other, "--json"))
+    found = piped("score", "--pairs", str(files[0]), "-m", turned, "--json")
+    assert lines(found) == expected
+    assert b"trained with --reverse: pairs are read from target to source" in found.stderr
+    assert lines(piped("score", "--pairs", str(files[0]), "-m", turned, "--reverse", "--json")) == expected
+    assert lines(piped("translate", "abcd", "-m", turned)) == lines(piped("translate", "abcd", "-m", other))
+    mixed = piped("translate", "abcd", "-m", turned, "-m", other)
+    assert mixed.returncode == 2 and b"was trained with --reverse and the other without" in mixed.stderr
+
+
+def test_features_are_typed_after_a_tab(tmp_path):
+    path = tmp_path / "m.safetensors"
+    write_model(
+        path,
+        random_pair_model(pair_config(source_size=5), pairs=PairVocabulary("ab", "NV", (), Separators())),
+    )
+    child = pexpect.spawn(
+        sys.executable, ["-m", "charnn", "translate", "-i", "-m", str(path)], env=environment(), timeout=300
+    )
+    child.expect(">")
+    child.send("ab\tV\r")
+    child.expect_exact(str(charnn.load(path).translate("ab", features="V")))
+    child.expect(">")
+    child.sendeof()
+    child.expect(pexpect.EOF)
+    piped_in = piped("translate", "-i", "-m", str(path), input=b"ab\tV\n")
+    assert piped_in.returncode == 2 and b"--interactive needs a terminal" in piped_in.stderr

@@ -203,3 +203,8 @@ def test_a_draw_writes_no_unknown_symbol_that_stands_for_nothing(changes):
     if changes.get("attention") == "none":
         strange = Translator.of(stored).translate("abzd", unknown="replace", beam=3, count=3)
         assert not any("\ufffd" in one.target for one in strange.candidates)
+
+
+def test_a_string_is_one_source():
+    model = translator()
+    assert list(model.translate_many("abcd")) == [model.translate("abcd")]

@@ -10,7 +10,9 @@ from training_helpers import run as run_text
 
 import charnn
 from charnn.errors import InputError
+from charnn.library import train_events
 from charnn.storage.model_file import read_model
+from charnn.training.events import RunSummary
 
 TINY = {"hidden": 12, "encoder_hidden": 8, "embedding": 6, "batch_size": 8, "threads": 1, "device": "cpu"}
 
@@ -153,3 +155,25 @@ def test_a_model_of_the_other_kind_is_no_start(pairs, tmp_path):
         run_text(str(pairs), tmp_path / "a", steps=1, init_from=str(tmp_path / "pairs"))
     with pytest.raises(InputError, match="is a forward model, which learns no pairs"):
         run(pairs, tmp_path / "b", steps=1, init_from="english")
+
+
+def test_a_model_remembers_that_it_reads_targets(pairs, tmp_path):
+    for reverse in (True, False):
+        options = {"reverse": True} if reverse else {}
+        run(pairs, tmp_path / str(reverse), steps=1, **options)
+        assert charnn.load(tmp_path / str(reverse)).is_reversed is reverse
+
+
+def test_the_plan_says_what_was_not_taken_as_it_stood(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    (folder / "a.tsv").write_bytes(b"ab\tba\r\ncaf\xe9\tx\r\n")
+    (folder / "b.tsv").write_bytes(b"cd\tdc\n")
+    (folder / ".hidden").write_bytes(b"cd\tdc\n")
+    options = {**TINY, "pairs": (str(folder),), "errors": "replace", "steps": 1}
+    [plan] = [event for event in train_events([], options, dry_run=True) if isinstance(event, RunSummary)]
+    rows = dict(plan.rows)
+    assert rows["files"] == "2 read; left out: 1 hidden"
+    assert rows["invalid UTF-8"] == "1 replaced by U+FFFD"
+    assert rows["line ends"] == "2 made LF; --newlines keep keeps them"

@@ -1,6 +1,7 @@
 """A model's description in lines, and as a JSON value. What a file says of itself may be missing or nonsense."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from math import log
 from typing import Any
 
@@ -8,6 +9,8 @@ from charnn.cli.chart import sparkline
 from charnn.config import ModelConfig, to_json
 from charnn.model.kinds import kind_of
 from charnn.storage.description import Description, History, Losses
+from charnn.storage.model_documents import ModelDocuments
+from charnn.storage.provenance import is_reversed
 
 _NAME = 12  # columns
 _CURVE = 60
@@ -20,6 +23,8 @@ def lines_of(model: Description) -> Iterator[str]:
         ("model", f"{model.path}, {model.bytes:,} bytes"),
         ("network", network(model.config)),
         ("vocabulary", _vocabulary(model)),
+        *([("documents", _documents(model.documents))] if model.documents else []),
+        *([("reads", _reading(model))] if model.pairs else []),
         ("corpus", _corpus(_object(model.provenance, "corpus"))),
         ("trained", _training(training)),
         ("loss", _loss(training.get("val_nats_per_char"))),
@@ -34,7 +39,8 @@ def lines_of(model: Description) -> Iterator[str]:
 def value_of(model: Description) -> dict[str, Any]:
     """Everything, for scripts."""
     history = model.history
-    pairs = {"pairs": _symbols(model)} if model.pairs else {}
+    pairs = {"pairs": _pairs(model)} if model.pairs else {}
+    documents = {"documents": model.documents.to_json()} if model.documents else {}
     return {
         "model": str(model.path),
         "bytes": model.bytes,
@@ -50,7 +56,33 @@ def value_of(model: Description) -> dict[str, Any]:
         "provenance": dict(model.provenance),
         "history": history and {"training": history.training, "validation": history.validation},
         **pairs,
+        **documents,
     }
+
+
+def _pairs(model: Description) -> dict[str, Any]:
+    """Of an encoder–decoder, the symbols of each part of a pair, what separates them, and the direction."""
+    assert model.pairs is not None
+    separators = asdict(model.pairs.separators)
+    return {**_symbols(model), "separators": separators, "reverse": is_reversed(model.provenance)}
+
+
+def _reading(model: Description) -> str:
+    """Of an encoder–decoder, from which part of a pair to which, and what stands between symbols."""
+    assert model.pairs is not None
+    separators = model.pairs.separators
+    parts = [("sources", separators.source), ("targets", separators.target)]
+    if model.pairs.features:
+        parts.append(("features", separators.features))
+    between = [f"{separator!r} between symbols of {name}" for name, separator in parts if separator]
+    direction = (
+        "targets, writes sources (--reverse)" if is_reversed(model.provenance) else "sources, writes targets"
+    )
+    return ", ".join([direction, *between])
+
+
+def _documents(documents: ModelDocuments) -> str:
+    return f"{documents.kind}, {documents.count:,} to train on, {documents.separator!r} between them"
 
 
 def _symbols(model: Description) -> dict[str, list[str]]:

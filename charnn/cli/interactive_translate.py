@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from charnn.cli.terminal import note
 from charnn.cli.translate_view import TranslationOutput, show
@@ -19,7 +20,7 @@ def converse(translator: Translator, options: Mapping[str, Any], output: Transla
 
     Of draws each turn's seed is one more than the last.
     """
-    session: PromptSession[str] = PromptSession(_PROMPT)
+    session: PromptSession[str] = PromptSession(_PROMPT, key_bindings=_tab())
     for index in count():
         try:
             line = session.prompt()
@@ -33,3 +34,14 @@ def converse(translator: Translator, options: Mapping[str, Any], output: Transla
             show(index, translator.translate(source, **given), output)
         except InputError as error:
             note(str(error))
+
+
+def _tab() -> KeyBindings:
+    """Tab is a tab: there is nothing to complete, and features stand after one."""
+    bindings = KeyBindings()
+
+    @bindings.add("tab")
+    def insert(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\t")
+
+    return bindings

@@ -1,11 +1,11 @@
 """`charnn score --pairs`: how well a model translates pairs whose targets are known."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from charnn.cli.announce import announced_translator
-from charnn.cli.terminal import json_line
+from charnn.cli.terminal import json_line, note
 from charnn.config import ColumnConfig, ReadConfig, Unknown
 from charnn.settings import configured
 
@@ -33,6 +33,9 @@ def score_pairs_of(request: PairsRequest) -> None:
 
     model = announced_translator(request.models)
     columns, reading = configured(ColumnConfig, request.options), configured(ReadConfig, request.options)
+    if model.is_reversed and not columns.reverse:
+        note("the model was trained with --reverse: pairs are read from target to source")
+        columns = replace(columns, reverse=True)
     pairs = read_pairs(list_sources(request.files), PairOptions.of("pairs", columns, reading), Tally())
     scores = score_pairs(model, pairs, unknown=request.unknown, beam=request.beam)
     values = {

@@ -1,5 +1,6 @@
 """`charnn translate`: from one text to another, by a model of pairs."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,6 +106,8 @@ def translate(
     config, reading = configured(TranslateConfig, options), configured(ReadConfig, options)
     if seed is not None and not config.temperature:
         raise InputError("--seed decides what is drawn at random; give --temp too")
+    if interactive and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InputError("--interactive needs a terminal; in a pipe, leave it out")
     if (svg or png) and not align:
         raise InputError("--svg and --png draw an alignment; add --align")
     output = TranslationOutput(as_json, svg, png, config.count)

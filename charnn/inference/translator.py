@@ -22,6 +22,7 @@ from charnn.inference.thread_pool import in_order
 from charnn.inference.transducer import Ids, Transducer
 from charnn.settings import checked, settings_of
 from charnn.storage.model_file import ModelFile, model_path, read_model, require_capability
+from charnn.storage.provenance import is_reversed
 
 AHEAD = 4096  # sources read together, so that those of like lengths are translated together
 ROWS = 512  # of a step at most: sources times beams
@@ -114,7 +115,7 @@ class Translator:
     def joined(self, others: Iterable["Translator"]) -> "Translator":
         """An ensemble with others: a symbol's probability is the mean of theirs.
 
-        Raises InputError for one whose symbols differ.
+        Raises InputError for one whose symbols, or whose direction, differ.
         """
         networks = list(self._ensemble.networks)
         for other in others:
@@ -123,9 +124,19 @@ class Translator:
                     f"{other.path} reads or writes other symbols than {self.path}: an ensemble's models are trained "
                     "on the same pairs"
                 )
+            if other.is_reversed is not self.is_reversed:
+                raise InputError(
+                    f"one of {self.path} and {other.path} was trained with --reverse and the other without: "
+                    "an ensemble's models translate in one direction"
+                )
             networks += other._ensemble.networks
         about = (self.config, self.vocabulary, self.pairs, self.provenance, self.path)
         return Translator(*about, Ensemble(networks))
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether it was trained with --reverse: its sources are the targets of its files, and the other way round."""
+        return is_reversed(self.provenance)
 
     @property
     def has_attention(self) -> bool:
@@ -161,13 +172,14 @@ class Translator:
         before: int = 0,
         **options: Any,
     ) -> Iterator[Translation]:
-        """A translation for each source, or pair of source and features, in order, on all cores.
+        """A translation for each source (a string is one), or pair of source and features, in order, on all cores.
 
         Sources are read some thousands ahead. Errors number them from `first`, after what they are `called`. Draws go
         on from those of the `before` sources that were translated before them with the same seed.
         """
         config, seed = self._settings(options), checked_seed(seed)
-        pairs = ((one, features) if isinstance(one, str) else one for one in sources)
+        listed = [sources] if isinstance(sources, str) else sources
+        pairs = ((one, features) if isinstance(one, str) else one for one in listed)
         queries = (
             query(self.pairs, source, given, unknown, f"{called} {number}")
             for number, (source, given) in enumerate(pairs, first)

@@ -10,6 +10,7 @@ from charnn.config import ModelConfig
 from charnn.data.symbols import PairVocabulary
 from charnn.data.vocab import Vocabulary
 from charnn.model.kinds import weight_shapes
+from charnn.storage.model_documents import ModelDocuments
 from charnn.storage.model_file import model_path, read_model
 from charnn.storage.run_folder import MetricsLog, RunFolder
 
@@ -51,6 +52,7 @@ class Description:
     provenance: Mapping[str, Any]
     history: History | None
     pairs: PairVocabulary | None = None  # of an encoder–decoder, whose `vocabulary` is that of its targets
+    documents: ModelDocuments | None = None  # of a model of documents
 
     @property
     def parameters(self) -> int:
@@ -75,6 +77,7 @@ def describe(path: str | Path) -> Description:
         stored.provenance,
         _history(file),
         stored.pairs,
+        stored.documents,
     )
 
 

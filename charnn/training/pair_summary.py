@@ -7,7 +7,7 @@ from charnn.data.corpus import Corpus
 from charnn.data.pair_view import PairView
 from charnn.model.kinds import parameter_count
 from charnn.training.context import few_names
-from charnn.training.summary import describe_budget
+from charnn.training.summary import describe_budget, file_rows, oddity_rows
 
 SHOWN = 40  # symbols
 
@@ -19,8 +19,10 @@ def summarise_pairs(config: TrainConfig, corpus: Corpus, folder: Path) -> list[t
     repeated = f", {corpus.documents.duplicates:,} of them duplicates" if corpus.documents.duplicates else ""
     return [
         ("pairs", few_names(config.data.sources)),
+        *file_rows(corpus),
         ("read", f"{corpus.train.count:,} to train on, {val.count if val else 0:,} to validate on{repeated}"),
         ("symbols", _symbols(corpus)),
+        *oddity_rows(corpus),
         ("network", _network(config.model)),
         ("batch", f"{optim.batch_size} pairs of like lengths"),
         (

@@ -28,17 +28,11 @@ def summarise(config: TrainConfig, corpus: Corpus, folder: Path) -> list[tuple[s
     val = len(corpus.val) if corpus.val is not None else 0
     return [
         ("corpus", few_names(config.data.sources)),
-        *([("files", _files(corpus))] if corpus.files > 1 or corpus.left_out else []),
+        *file_rows(corpus),
         ("documents", _documents(corpus)),
         ("characters", f"{len(corpus.train):,} to train on, {val:,} to validate on{_with_ends(corpus)}"),
         ("vocabulary", f"{len(corpus.vocabulary):,} characters{_unknown(corpus)}"),
-        ("invalid UTF-8", f"{corpus.replaced:,} replaced by U+FFFD" if corpus.replaced else "none"),
-        *([("NULs", f"{corpus.nuls:,}, kept")] if corpus.nuls else []),
-        *(
-            [("line ends", f"{corpus.newlines:,} made LF; --newlines keep keeps them")]
-            if corpus.newlines
-            else []
-        ),
+        *oddity_rows(corpus),
         ("network", _network(config)),
         ("batch", _batch(config, corpus)),
         (
@@ -83,8 +77,22 @@ def _batch(config: TrainConfig, corpus: Corpus) -> str:
     return f"{streams} streams × {length} characters"
 
 
-def _files(corpus: Corpus) -> str:
-    return f"{corpus.files:,} read" + (f"; left out: {corpus.left_out}" if corpus.left_out else "")
+def file_rows(corpus: Corpus) -> list[tuple[str, str]]:
+    """How many files were read, and what of folders wasn't."""
+    if corpus.files == 1 and not corpus.left_out:
+        return []
+    left_out = f"; left out: {corpus.left_out}" if corpus.left_out else ""
+    return [("files", f"{corpus.files:,} read{left_out}")]
+
+
+def oddity_rows(corpus: Corpus) -> list[tuple[str, str]]:
+    """What isn't trained on as it stood in the files, and NULs."""
+    rows = [("invalid UTF-8", f"{corpus.replaced:,} replaced by U+FFFD" if corpus.replaced else "none")]
+    if corpus.nuls:
+        rows.append(("NULs", f"{corpus.nuls:,}, kept"))
+    if corpus.newlines:
+        rows.append(("line ends", f"{corpus.newlines:,} made LF; --newlines keep keeps them"))
+    return rows
 
 
 def describe_budget(budget: Budget) -> str:

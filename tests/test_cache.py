@@ -21,6 +21,7 @@ from charnn.cli.cache import cache
 from charnn.config import Errors
 from charnn.data import encode
 from charnn.data.cache import EncodedText, cache_folder, cached_texts, clear_cache, open_encoded, write_all
+from charnn.data.collected_texts import store_texts
 from charnn.data.encode import encode_text
 from charnn.errors import CharnnError, CorpusError, InputError
 
@@ -291,7 +292,8 @@ def test_nobody_else_may_read_the_cache(corpus: Path, cache_home: Path) -> None:
     before = os.umask(0)
     try:
         (cache_home / "charnn").mkdir(mode=0o777)
-        encode_text([str(corpus)])
+        encode_text([str(corpus)], documents="lines")
+        encode_text([str(store_texts(["one", "two"]))], documents="records")
     finally:
         os.umask(before)
     modes = {path.stat().st_mode & 0o777 for path in cache_home.rglob("*") if path.is_file()}
@@ -389,3 +391,11 @@ def test_without_xdg_the_cache_is_under_home(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "charnn"
+
+
+def test_texts_that_only_the_cache_holds_are_named_when_it_is_cleared(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sha256 = encode_text([str(store_texts(["one", "two"]))], documents="records").sha256
+    cache(clear=True)
+    assert f"{sha256[:12]}, 9 characters, was given to charnn.train as texts" in capsys.readouterr().err

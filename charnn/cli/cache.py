@@ -18,7 +18,8 @@ def cache(
         bool,
         typer.Option(
             "--clear",
-            help="Remove every encoded corpus. Those that were piped in are named: nothing else can read them again.",
+            help="Remove every encoded corpus. Those that were piped in, or given to the library as texts, are named: "
+            "nothing else can read them again.",
         ),
     ] = False,
 ) -> None:
@@ -39,6 +40,11 @@ def cache(
                 note(
                     f"{entry.sha256[:12]}, {entry.chars:,} characters, was piped in: "
                     "to go on with a run trained on it, pipe it in again"
+                )
+            if entry.was_collected:
+                note(
+                    f"{entry.sha256[:12]}, {entry.chars:,} characters, was given to charnn.train as texts: "
+                    "to go on with a run trained on it, give them again"
                 )
     elif not entries:
         note(f"the cache in {cache_folder()} is empty")

@@ -98,6 +98,12 @@ class CacheEntry:
         """Whether it came from standard input, so that nothing but the pipe can give it again."""
         return "-" in self.names
 
+    @property
+    def was_collected(self) -> bool:
+        """Whether it was given to the library as texts, which nothing outside of the cache holds."""
+        collected = cache_folder() / COLLECTED
+        return any(Path(name).is_relative_to(collected) for name in self.names)
+
 
 def cache_folder() -> Path:
     """$XDG_CACHE_HOME/charnn, by default ~/.cache/charnn; a relative one is ignored, as the standard says."""

@@ -28,9 +28,10 @@ def store_texts(texts: Iterable[str]) -> Path:
 
     folder = cache_folder() / COLLECTED
     with cache_writable():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for private in (cache_folder(), folder):
+            private.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-        write_atomically(temporary, lines())
+        write_atomically(temporary, lines(), mode=0o600)
         path = folder / sha256.hexdigest() / "texts.jsonl"
         path.parent.mkdir(exist_ok=True, mode=0o700)
         temporary.replace(path)

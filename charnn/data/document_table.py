@@ -4,13 +4,14 @@ import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charnn.data.document_hash import DocumentHasher
 from charnn.data.stored_array import StoredArray, open_array
+from charnn.files import write_synced
 
 ENDS_FILE, HASHES_FILE, FIRSTS_FILE = "ends.bin", "document_hashes.bin", "firsts.bin"
 TABLE_FILES = {ENDS_FILE: "<u8", HASHES_FILE: "<u8", FIRSTS_FILE: "<u1"}
@@ -47,8 +48,8 @@ class TableWriter:
         self._folder, self._mark = folder, mark.encode("utf-8", "surrogatepass")
         self._hasher, self._size, self._empty = DocumentHasher(), 0, 0
         self._last = -1  # the place of the last mark
-        self._ends = (folder / ENDS_FILE).open("xb")
-        self._hashes = (folder / HASHES_FILE).open("xb")
+        self._ends = _create(folder / ENDS_FILE)
+        self._hashes = _create(folder / HASHES_FILE)
         self._thread = ThreadPoolExecutor(1)
         self._written: Future[None] | None = None  # of the last piece
 
@@ -90,7 +91,7 @@ class TableWriter:
         synced = [self._thread.submit(os.fsync, file.fileno()) for file in files]
         hashes = np.fromfile(self._folder / HASHES_FILE, dtype=TABLE_FILES[HASHES_FILE])
         firsts = first_occurrences(hashes)
-        _write(self._folder / FIRSTS_FILE, firsts)
+        write_synced(self._folder / FIRSTS_FILE, [firsts.data], mode=0o600)
         for one in synced:
             one.result()
         self.close()
@@ -161,8 +162,6 @@ def _places(utf8: bytes, mark: bytes) -> NDArray[np.int64]:
     return np.flatnonzero((data[:-1] == mark[0]) & (data[1:] == mark[1]))  # no other character begins so
 
 
-def _write(path: Path, values: NDArray[Any]) -> None:
-    with path.open("xb") as file:
-        file.write(values.tobytes())
-        file.flush()
-        os.fsync(file.fileno())
+def _create(path: Path) -> BinaryIO:
+    """A new file that nobody else may read."""
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from charnn.inference.model import Model, encoded_corpus, load
 from charnn.model.kinds import weight_shapes
 from charnn.storage.model_documents import ModelDocuments, stored_hashes
 from charnn.storage.model_file import ModelFile, read_model, write_model
-from tests.cli import piped
+from tests.cli import in_terminal, piped
 
 KNOWN = ["ab", "ba", "a", "b"]
 
@@ -194,3 +195,45 @@ def test_a_corpus_is_inspected_with_its_ends() -> None:
     assert encoded.ids.tolist() == [2, 0, 1, 2, 0, encoded.ids[5], 2]
     assert encoded.unknown == 1
     assert len(memory_curve(model, "ab\nba\n" * 10, longest=4, places=5).bits_per_char) == 3
+
+
+def test_a_strangers_separator_is_harmless_on_a_terminal(tmp_path: Path) -> None:
+    model = replace(stored(end_bias=1.0), documents=ModelDocuments("|", "\x1b[2J", 4))
+    write_model(tmp_path / "m.safetensors", model)
+    arguments = ("sample", "-m", str(tmp_path / "m.safetensors"), "-n", "2", "--seed", "1")
+    written, code = in_terminal(*arguments)
+    assert code == 0 and b"\x1b[2J" not in written and b"\\x1b[2J" in written
+    assert b"\x1b[2J" in piped(*arguments).stdout
+
+
+@pytest.mark.parametrize("shape", [[], [2, 2], [1, 4]])
+def test_hashes_of_another_shape_are_refused(tmp_path: Path, shape: list[int]) -> None:
+    path = tmp_path / "m.safetensors"
+    write_model(path, stored(known=KNOWN if shape else KNOWN[:1]))
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["documents.hashes"]["shape"] = shape
+    changed = json.dumps(header).encode()
+    path.write_bytes(len(changed).to_bytes(8, "little") + changed + content[8 + size :])
+    with pytest.raises(ModelFileError, match=r"documents\.hashes"):
+        read_model(path)
+
+
+def test_a_whole_file_has_the_end_in_its_json_too(tmp_path: Path) -> None:
+    write_model(tmp_path / "m.safetensors", stored())
+    (tmp_path / "a.txt").write_text("abba")
+    arguments = ("score", "-m", str(tmp_path / "m.safetensors"), "--json")
+    [text] = map(json.loads, piped(*arguments, "abba").stdout.splitlines())
+    [whole] = map(json.loads, piped(*arguments, "--whole", "-f", str(tmp_path / "a.txt")).stdout.splitlines())
+    assert whole["end_log_prob"] == pytest.approx(text["end_log_prob"], abs=1e-5)
+    assert whole["log_prob"] == pytest.approx(text["log_prob"], abs=1e-5)
+    arguments += ("--whole", "-f", str(tmp_path / "a.txt"), "--no-end")
+    assert "end_log_prob" not in json.loads(piped(*arguments).stdout)
+
+
+def test_new_knows_a_document_in_another_normal_form() -> None:
+    """The list has it composed, and the prompt doesn't."""
+    model = Model.of(stored("é", end_bias=2.0, known=["é", "éé"]))
+    drawn = [sample.text for sample in model.sample_many(60, "e\u0301", seed=1, new=True)]
+    assert not {"", "é"} & set(drawn)

@@ -30,7 +30,8 @@ def test_without_hashes_none_is_known(hashes: np.ndarray | None) -> None:
         ({"separator": None}, "a kind, a separator and a count"),
         ({"count": True}, "a kind, a separator and a count"),
         ({"count": -1}, "a kind, a separator and a count"),
-        ({"separator": "x" * (MAX_SEPARATOR + 1)}, "separator is longer than"),
+        ({"separator": "x" * (MAX_SEPARATOR + 1)}, "separator is empty, or longer than"),
+        ({"separator": ""}, "separator is empty"),
     ],
 )
 def test_what_does_not_describe_documents_is_refused(change: dict[str, object], message: str) -> None:

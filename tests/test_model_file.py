@@ -11,13 +11,15 @@ import pytest
 from helpers import random_model, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pair_helpers import random_pair_model
 from safetensors.numpy import save
 
 from charnn.config import ModelConfig
+from charnn.data.symbols import PairVocabulary, Separators
 from charnn.data.vocab import Vocabulary
 from charnn.errors import CharnnError, InputError, ModelFileError
 from charnn.storage import model_file
-from charnn.storage.model_file import ModelFile, read_model, write_model
+from charnn.storage.model_file import ModelFile, check_readable, read_model, write_model
 
 STORED = random_model(ModelConfig(vocab_size=4, hidden=2), seed=1, characters="\nab\N{GRINNING FACE}")
 
@@ -351,3 +353,11 @@ def test_a_vocabulary_of_150_000_characters_is_written_and_read(tmp_path):
     many = "".join(map(chr, [*range(0xD800), *range(0xE000, 0xE000 + 150_000 - 0xD800)]))
     stored = replace(random_model(ModelConfig(vocab_size=150_000, hidden=1)), vocabulary=Vocabulary(many))
     assert read_model(written(tmp_path, stored)).vocabulary.characters == many
+
+
+def test_too_many_symbols_of_pairs_have_a_remedy_of_their_own():
+    stored = random_pair_model()
+    symbols = tuple(f"{number:0200}" for number in range(6_000))
+    pairs = PairVocabulary("abcd", "", symbols, Separators())
+    with pytest.raises(InputError, match=r"12 different symbols are too many; check the separators"):
+        check_readable(replace(stored, pairs=pairs))

@@ -55,7 +55,7 @@ def print_texts(request: "Request", *, echo: bool, color: bool, delimiter: str |
     texts: list[str] = []
     line_end = ""
     passed_over: list[int] = []
-    between = request.separator if delimiter is None else delimiter
+    between = _between(request) if delimiter is None else delimiter
     for number, (heading, runs) in enumerate(_texts(request, coloured, passed_over)):
         if number:
             sys.stdout.write(line_end + "\n" if between is None else between)
@@ -68,6 +68,13 @@ def print_texts(request: "Request", *, echo: bool, color: bool, delimiter: str |
         sys.stdout.write(line_end)
     _note_passed_over(request, sum(passed_over))
     _note_overlaps(request, texts)
+
+
+def _between(request: "Request") -> str | None:
+    """What stands between documents; it is the model's, which may be a stranger's."""
+    if request.separator is None or not sys.stdout.isatty():
+        return request.separator
+    return escape(request.separator)
 
 
 def _texts(request: "Request", coloured: bool, passed_over: list[int]) -> Iterator[tuple[str, Runs]]:

@@ -122,8 +122,8 @@ def _json_value(result: ScoredText, comparison: Comparison, wanted: Shown) -> di
     first = result.measures[0]
     value = {"index": result.index, name: result.name, **_measures(first)}
     value |= {"bits_per_byte": first.bits_per_byte, "perplexity_per_word": first.perplexity_per_word}
-    if result.score is not None and result.score.end_log_prob is not None:
-        value["end_log_prob"] = result.score.end_log_prob
+    if result.end_log_prob is not None:
+        value["end_log_prob"] = result.end_log_prob
     if result.score is not None:
         value |= _details(result.score, wanted, has_skipped=comparison.unknown == "skip")
     if result.likeliest:

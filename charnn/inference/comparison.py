@@ -23,7 +23,7 @@ class ScoredText:
 
     `index` counts texts and files from 0; `name` is the text itself or the file's path; `score` the first model's,
     character by character (None for a whole file); `likeliest` that model's choice at each scored
-    character, where it was asked for.
+    character, where it was asked for; `end_log_prob` what it says of a document's end, where that was scored.
     """
 
     kind: Literal["text", "stretch", "file"]
@@ -32,6 +32,7 @@ class ScoredText:
     measures: tuple[Measured, ...]
     score: Score | None = None
     likeliest: Sequence[Likeliest] = ()
+    end_log_prob: float | None = None
 
     @property
     def log_likelihood_ratio(self) -> float:
@@ -85,7 +86,8 @@ class Comparison:
         ]
         for number, scores in enumerate(self._side_by_side(columns), index):
             text = scores[0].text
-            yield ScoredText("text", number, text, scores, scores[0], self._likeliest(text))
+            likeliest, end = self._likeliest(text), scores[0].end_log_prob
+            yield ScoredText("text", number, text, scores, scores[0], likeliest, end)
 
     def file(
         self, name: str, pieces: Iterable[str], index: int = 0, *, called: str = "the text"
@@ -94,11 +96,12 @@ class Comparison:
         columns = [
             model.score_whole(copy, **self._options, called=called) for model, copy in self._shared(pieces)
         ]
-        totals = [Total()] * len(self.models)
+        totals, end = [Total()] * len(self.models), None
         for scores in self._side_by_side(columns):
             totals = [total.extended(score) for total, score in zip(totals, scores, strict=True)]
-            yield ScoredText("stretch", index, name, scores, scores[0])
-        yield ScoredText("file", index, name, tuple(totals))
+            end = scores[0].end_log_prob  # the last stretch's
+            yield ScoredText("stretch", index, name, scores, scores[0], end_log_prob=end)
+        yield ScoredText("file", index, name, tuple(totals), end_log_prob=end)
 
     @property
     def _options(self) -> dict[str, Any]:

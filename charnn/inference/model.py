@@ -160,7 +160,10 @@ class Model:
         prompts, seed = self._prompts(prompt, called, unknown), checked_seed(seed)
         sampler = self._sampler(config, seed, batch_size)
         if new:
-            texts = [prompt] if isinstance(prompt, str) else prompt
+            given = [prompt] if isinstance(prompt, str) else prompt
+            texts = [
+                encode(self.vocabulary, one, unknown, called).scored for one in given
+            ]  # as documents have it
             samples = sampler.new_samples(count * best_of, prompts, texts, self.documents)
         else:
             samples = sampler.samples(count * best_of, prompts)

@@ -44,8 +44,8 @@ class ModelDocuments:
         kind, separator, count = given.get("kind"), given.get("separator"), given.get("count")
         if not isinstance(kind, str) or not isinstance(separator, str) or type(count) is not int or count < 0:
             raise ValueError("its documents are not described by a kind, a separator and a count")
-        if len(separator) > MAX_SEPARATOR:
-            raise ValueError(f"its documents' separator is longer than {MAX_SEPARATOR} characters")
+        if not 0 < len(separator) <= MAX_SEPARATOR:
+            raise ValueError(f"its documents' separator is empty, or longer than {MAX_SEPARATOR} characters")
         if hashes is not None and (hashes[1:] <= hashes[:-1]).any():
             raise ValueError("its documents' hashes are not sorted")
         return cls(kind, separator, count, hashes)

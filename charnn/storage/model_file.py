@@ -107,9 +107,18 @@ def check_readable(model: ModelFile, room: int = 0) -> None:
     if (length := len(metadata.encode()) + ROOM_OF_A_TENSOR * len(model.weights) + room) > MAX_HEADER:
         raise InputError(
             f"the model file's header would have {length:,} bytes, more than the {MAX_HEADER:,} that are read: "
-            f"{len(model.vocabulary):,} different characters are too many; keep fewer with --max-vocab"
+            f"{_too_many(model)}"
         )
     parse_model_config(to_json(model.config))
+
+
+def _too_many(model: ModelFile) -> str:
+    """What makes a header long, and the remedy."""
+    count = len(model.vocabulary)
+    if model.pairs is None:
+        return f"{count:,} different characters are too many; keep fewer with --max-vocab"
+    count += model.pairs.source_size
+    return f"{count:,} different symbols are too many; check the separators, or train on pairs with fewer"
 
 
 def _metadata_text(model: ModelFile) -> str:

@@ -120,7 +120,7 @@ def read_hashes(file: BinaryIO, header: Mapping[str, Any], begin: int) -> NDArra
     if HASHES not in header:
         return None
     place = _place(HASHES, header[HASHES], begin)
-    _require_tensor(HASHES, place, "U32", place.shape[:1])
+    _require_tensor(HASHES, place, "U32", (place.bytes // np.dtype(np.uint32).itemsize,))
     return _array(file, place)
 
 

@@ -10,6 +10,7 @@ from training_helpers import final_tensors
 import charnn
 from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainConfig
 from charnn.data.corpus import open_corpus
+from charnn.training import evaluation
 from charnn.training.tasks import task_for
 
 NAMES = [a + b + c for a in ("Ka", "Lo", "Mi", "Tu") for b in ("ren", "rin", "bal", "s") for c in "aoe"]
@@ -106,3 +107,27 @@ def test_validation_scores_each_document_from_its_beginning(tmp_path: Path, kind
         assert found == pytest.approx(total / len(corpus.val), abs=1e-5)  # type: ignore[arg-type]
     else:  # what lies beyond a shorter document's end is the end again, which the backward network reads first
         assert found == pytest.approx(total / len(corpus.val), abs=0.05)  # type: ignore[arg-type]
+
+
+def test_validation_of_a_wide_vocabulary_reads_fewer_symbols_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the plan's memory says; and the loss stays."""
+    documents = [*NAMES * 3, "a longer document " * 40]
+    data = DataConfig((listed(tmp_path, documents),), documents="lines", val_fraction=0.5)
+    corpus = open_corpus(data)
+    model = ModelConfig(len(corpus.vocabulary), hidden=8)
+    task = task_for(TrainConfig(model, data, OptimConfig(batch_size=2, seq_length=8), device="cpu"), corpus)
+    network = task.new_network()
+    read: list[int] = []
+    network.output.register_forward_hook(
+        lambda _module, inputs, _output: read.append(inputs[0][..., 0].numel())
+    )
+    losses, most = [], []
+    for room in (evaluation.LOGIT_BYTES, 4 * len(corpus.vocabulary) * 40):
+        monkeypatch.setattr(evaluation, "LOGIT_BYTES", room)
+        losses.append(task.evaluate(network, lambda: False))
+        most.append(max(read))
+        read.clear()
+    assert most[0] > 200 and most[1] <= 80
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)

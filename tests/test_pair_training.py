@@ -9,10 +9,14 @@ from training_helpers import course_of_losses, final_tensors, metrics
 from training_helpers import run as run_text
 
 import charnn
+from charnn.config import DataConfig
+from charnn.data.corpus import open_corpus
 from charnn.errors import InputError
 from charnn.library import train_events
 from charnn.storage.model_file import read_model
+from charnn.training.evaluation import validated_symbols
 from charnn.training.events import RunSummary
+from charnn.training.pair_task import batches_in_order
 
 TINY = {"hidden": 12, "encoder_hidden": 8, "embedding": 6, "batch_size": 8, "threads": 1, "device": "cpu"}
 
@@ -177,3 +181,13 @@ def test_the_plan_says_what_was_not_taken_as_it_stood(tmp_path, monkeypatch):
     assert rows["files"] == "2 read; left out: 1 hidden"
     assert rows["invalid UTF-8"] == "1 replaced by U+FFFD"
     assert rows["line ends"] == "2 made LF; --newlines keep keeps them"
+
+
+def test_validation_of_many_symbols_reads_fewer_pairs_at_a_time(pairs, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    view = open_corpus(DataConfig((str(pairs),), layout="pairs")).train
+    assert max(map(len, batches_in_order(view, validated_symbols(10)))) > 20
+    few = list(batches_in_order(view, 24))
+    assert max(map(len, few)) <= 12
+    assert sorted(number for batch in few for number in batch) == list(range(view.count))
+    assert validated_symbols(6_000) < validated_symbols(10) and validated_symbols(0x110000) >= 1

@@ -28,6 +28,11 @@ def validation_length(vocab_size: int) -> int:
     return max(1, min(SEQ_LENGTH, LOGIT_BYTES // (4 * VALIDATION_STREAMS * vocab_size)))
 
 
+def validated_symbols(vocab_size: int) -> int:
+    """The most symbols of documents, or of pairs' targets, that are read at a time, about."""
+    return max(1, min(DOCUMENT_SYMBOLS, LOGIT_BYTES // (4 * vocab_size)))
+
+
 @contextmanager
 def _eval_mode(network: Any) -> Iterator[None]:
     was_training = network.training
@@ -123,13 +128,15 @@ def evaluate_documents(
 def _mean_nats_of_documents(
     network: Any, view: DocumentView, objective: Objective[Any], stop: Callable[[], bool], own: Part
 ) -> float | None:
-    total = 0.0
-    for starts, lengths in islice(_groups(view), own.rank, None, own.size):
+    total, symbols = 0.0, validated_symbols(view.end_id + 1)
+    for starts, lengths in islice(_groups(view, symbols), own.rank, None, own.size):
         state, longest = network.initial_state(len(starts)), int(lengths.max())
-        for begin in range(0, longest, SEQ_LENGTH):
+        is_wide = symbols < DOCUMENT_SYMBOLS  # the vocabulary
+        window = min(SEQ_LENGTH, max(1, symbols // len(starts))) if is_wide else SEQ_LENGTH
+        for begin in range(0, longest, window):
             if stop():
                 return None
-            batch = document_batch(view, starts, lengths, begin, min(begin + SEQ_LENGTH, longest))
+            batch = document_batch(view, starts, lengths, begin, min(begin + window, longest))
             device = network.output.weight.device
             inputs, targets = (torch.from_numpy(ids).to(device) for ids in (batch.inputs, batch.targets))
             nats, state = objective.summed_nats(network, inputs, targets, state)
@@ -137,13 +144,13 @@ def _mean_nats_of_documents(
     return total / len(view)
 
 
-def _groups(view: DocumentView) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _groups(view: DocumentView, symbols: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """First places and lengths of documents, similar lengths together."""
     starts, lengths = (np.concatenate(parts) for parts in zip(*view.spans(), strict=True))
     order = np.argsort(lengths, kind="stable")
     starts, lengths = starts[order], lengths[order]
     first = 0
     while first < len(starts):
-        rows = min(MOST_DOCUMENTS, max(1, DOCUMENT_SYMBOLS // int(lengths[first])))
+        rows = min(MOST_DOCUMENTS, max(1, symbols // int(lengths[first])))
         yield starts[first : first + rows], lengths[first : first + rows]
         first += rows

@@ -21,11 +21,11 @@ from charnn.errors import InputError
 from charnn.model.encoder_decoder import EncoderDecoder
 from charnn.model.noise import Noise
 from charnn.model.state import State
+from charnn.training.evaluation import validated_symbols
 from charnn.training.objective import Loss
 from charnn.training.task import Task, own_columns, require_streams
 
 UNKNOWN_SHARE = {"on": 0.004, "off": 0.002}  # of a source's kinds of symbols, by the copy gate
-VALIDATED_SYMBOLS = 1 << 14  # of a batch, about
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,8 @@ class PairTask(Task[PairTensors]):
 
     def _mean_nats(self, network: EncoderDecoder, view: PairView, stop: Callable[[], bool]) -> float | None:
         total, device = 0.0, network.output.weight.device
-        for numbers in islice(batches_in_order(view), self.part.rank, None, self.part.size):
+        batches = batches_in_order(view, validated_symbols(self._config.vocab_size))
+        for numbers in islice(batches, self.part.rank, None, self.part.size):
             if stop():
                 return None
             batch = _tensors(view.batch(numbers), 0, WHOLE.rows(len(numbers)), device)
@@ -164,14 +165,14 @@ def inputs_before(target: Tensor, end_id: int | None) -> Tensor:
     return shifted.masked_fill(shifted == IGNORED, end_id)
 
 
-def batches_in_order(view: PairView) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
-    """The numbers of all pairs, those of like lengths together."""
+def batches_in_order(view: PairView, symbols: int) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
+    """The numbers of all pairs, those of like lengths together, in batches of about so many symbols at most."""
     sources, targets = view.lengths(np.arange(view.count))
     order = np.lexsort((targets, sources))
     longest = np.maximum(sources, targets)[order]
     first = 0
     while first < len(order):
-        size = max(1, VALIDATED_SYMBOLS // int(longest[min(first + 255, len(order) - 1)]))
+        size = max(1, symbols // int(longest[min(first + 255, len(order) - 1)]))
         yield order[first : first + min(size, 256)]
         first += min(size, 256)
 

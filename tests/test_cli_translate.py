@@ -336,3 +336,10 @@ def test_features_are_typed_after_a_tab(tmp_path):
     child.expect(pexpect.EOF)
     piped_in = piped("translate", "-i", "-m", str(path), input=b"ab\tV\n")
     assert piped_in.returncode == 2 and b"--interactive needs a terminal" in piped_in.stderr
+
+
+def test_attention_on_an_unknown_symbol_is_shown_on_request(model):
+    refused = piped("inspect", "attention", model, "abz")
+    assert refused.returncode == 2 and b"give --unknown skip or replace" in refused.stderr
+    (line,) = lines(piped("inspect", "attention", model, "abz", "--unknown", "replace", "--json"))
+    assert json.loads(line)["source_symbols"] == [*"abz"]

@@ -1,14 +1,17 @@
 """Beam search, greedy search and draws of targets, against every target that there is."""
 
+import unicodedata
 from itertools import product
 
 import numpy as np
 import pytest
 from pair_helpers import SOURCE, TARGET, pair_config, random_pair_model, translator
 
+from charnn.data.pair_files import Pair
 from charnn.data.symbols import PairVocabulary, Separators
 from charnn.errors import InputError, UnknownCharacterError
 from charnn.inference.pair_input import padded
+from charnn.inference.pair_scores import score_pairs
 from charnn.inference.pair_search import Ensemble
 from charnn.inference.transducer import Transducer
 from charnn.inference.translator import Translator
@@ -208,3 +211,12 @@ def test_a_draw_writes_no_unknown_symbol_that_stands_for_nothing(changes):
 def test_a_string_is_one_source():
     model = translator()
     assert list(model.translate_many("abcd")) == [model.translate("abcd")]
+
+
+def test_targets_are_scored_in_the_normal_form_that_the_model_writes():
+    model = Translator.of(random_pair_model(target="abcxé"))
+    (composed, _), (apart, _) = model.log_probs([("ab", "é", ""), ("ab", "e\u0301", "")])
+    assert composed == apart
+    written = str(model.translate("abcd"))
+    known = [Pair("abcd", unicodedata.normalize(form, written or "é")) for form in ("NFC", "NFD")]
+    assert score_pairs(model, known[1:]) == score_pairs(model, known[:1])

@@ -6,9 +6,18 @@ import typer
 
 from charnn.cli.announce import MODEL_DEFAULT
 from charnn.cli.commands import CommandGroup, GroupedCommand
-from charnn.cli.options import option, picture_option, with_settings
-from charnn.config import ANALYSIS, OUTPUT, CellsConfig, GradientsConfig, MemoryConfig
+from charnn.cli.options import option, picture_option, setting_option, with_settings
+from charnn.config import (
+    ANALYSIS,
+    OUTPUT,
+    CellsConfig,
+    EncodingConfig,
+    GradientsConfig,
+    MemoryConfig,
+    Unknown,
+)
 from charnn.errors import InputError
+from charnn.settings import settings_of
 
 inspect = typer.Typer(
     cls=CommandGroup,
@@ -45,6 +54,13 @@ Target = Annotated[
     str | None, option("--target", ANALYSIS, "TEXT", "The text that is written.", default="the likeliest")
 ]
 Features = Annotated[str, option("--features", ANALYSIS, "TEXT", "The source's features.", default="none")]
+UnknownPolicy = Annotated[
+    Unknown,
+    setting_option(
+        settings_of(EncodingConfig)["unknown"]._replace(panel=ANALYSIS),
+        "What becomes of a symbol that the model never saw: an error, left out, or read as an unknown one.",
+    ),
+]
 Json = Annotated[
     bool, option("--json", OUTPUT, None, "One JSON object a model and line, with the whole curve.")
 ]
@@ -125,6 +141,7 @@ def attention(
     source: Source,
     target: Target = None,
     features: Features = "",
+    unknown: UnknownPolicy = "error",
     as_json: Json = False,
     svg: Svg = None,
     png: Png = None,
@@ -138,7 +155,7 @@ def attention(
     translator = load_translator(model)
     if not translator.has_attention:
         raise InputError(f"{model} was trained with --attention none: it looks nowhere; name another")
-    show_attention(translator.align(source, target, features=features), output)
+    show_attention(translator.align(source, target, features=features, unknown=unknown), output)
 
 
 @inspect.command(cls=GroupedCommand)

@@ -61,10 +61,16 @@ def query(pairs: PairVocabulary, source: str, features: str, unknown: Unknown, c
 
 def encoded_target(vocabulary: Vocabulary, pairs: PairVocabulary, target: str) -> Ids:
     """The ids of a target, its end the last; a symbol that no target had is the unknown one."""
-    ids = vocabulary.encode(pairs.glyphs(target, pairs.separators.target)).astype(np.int64)
+    read = target_form(vocabulary, pairs, target)
+    ids = vocabulary.encode(pairs.glyphs(read, pairs.separators.target)).astype(np.int64)
     ids[ids == UNKNOWN_ID] = vocabulary.unknown_id
     assert vocabulary.end_id is not None
     return np.append(ids, vocabulary.end_id)
+
+
+def target_form(vocabulary: Vocabulary, pairs: PairVocabulary, target: str) -> str:
+    """A target in the Unicode normal form that the model writes; symbols between separators are taken as they are."""
+    return target if pairs.separators.target else known_form(vocabulary, target)
 
 
 def padded(rows: Sequence[Ids]) -> tuple[Ids, Ids]:

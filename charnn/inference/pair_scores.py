@@ -8,6 +8,7 @@ from charnn.config import Unknown
 from charnn.data.pair_files import Pair
 from charnn.data.symbols import split_symbols
 from charnn.errors import InputError
+from charnn.inference.pair_input import target_form
 from charnn.inference.translator import Translator
 
 
@@ -54,7 +55,8 @@ def score_pairs(
     separator = model.pairs.separators.target
     for translation, targets in zip(found, known.values(), strict=True):
         written = split_symbols(translation, separator)
-        nearest = min((edit_distance(written, one), len(one)) for one in _split(targets, separator))
+        read = (target_form(model.vocabulary, model.pairs, target) for target in targets)
+        nearest = min((edit_distance(written, one), len(one)) for one in _split(read, separator))
         right += nearest[0] == 0
         edits, symbols = edits + nearest[0], symbols + nearest[1]
     log_probs = model.log_probs([(p.source, p.target, p.features) for p in listed], unknown=unknown)

@@ -99,6 +99,43 @@ def test_a_pattern_of_folders_still_is_one(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("pattern", ["**", "**/*", "*/../**"])
+def test_a_file_that_a_pattern_finds_twice_is_read_once(tmp_path: Path, pattern: str) -> None:
+    write(tmp_path / "sub/b.txt")
+    write(tmp_path / "a.txt")
+    assert listed(tmp_path, tmp_path / pattern)[0] == ["a.txt", "sub/b.txt"] * 2
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "**/*", "*/*/*", "*/*/metrics.jsonl"])
+def test_a_pattern_finds_no_run_below_it(tmp_path: Path, pattern: str) -> None:
+    write(tmp_path / "a.txt")
+    write(tmp_path / "b/c/d.txt")
+    write(tmp_path / "b/c/metrics.jsonl", "a table")
+    write(tmp_path / "checkpoints/x/metrics.jsonl", START)
+    write(tmp_path / "checkpoints/x/model.safetensors", b"\0")
+    left_out = LeftOut()
+    found = list_sources([str(tmp_path / pattern)], left_out)
+    assert found and not any("checkpoints" in source.name for source in found)
+    assert left_out == {"a run of charnn": 1}
+
+
+def test_a_pattern_in_a_run_finds_the_texts_beside_it(tmp_path: Path) -> None:
+    write(tmp_path / "metrics.jsonl", START)
+    write(tmp_path / "a.txt")
+    assert len(list_sources([str(tmp_path / "*.txt")])) == 1
+
+
+def test_a_shell_may_name_the_folder_of_runs_beside_the_texts(tmp_path: Path) -> None:
+    """`charnn train *`, the second time; and a folder that is still empty, of a pattern of charnn's own."""
+    write(tmp_path / "a.txt")
+    (tmp_path / "new").mkdir()
+    assert len(list_sources([str(tmp_path / "*")])) == 1
+    write(tmp_path / "checkpoints/x/metrics.jsonl", START)
+    left_out = LeftOut()
+    found = list_sources([str(tmp_path / "a.txt"), str(tmp_path / "checkpoints")], left_out)
+    assert len(found) == 1 and left_out == {"a run of charnn": 1}
+
+
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
 def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/caf\xe9.txt"

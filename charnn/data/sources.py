@@ -17,6 +17,7 @@ from charnn.errors import CharnnError, CorpusError
 BINARY_PROBE = 8192  # bytes; a file in a folder or an archive is text when its first 8 KB hold no NUL
 
 _GLOB_MARKS = frozenset("*?[")
+RUN = "a run of charnn"  # the reason why a folder is left out
 _METRICS = "metrics.jsonl"  # of a run: see charnn.storage.run_folder
 _METRICS_START = 4096  # bytes, which its first event begins in
 
@@ -64,6 +65,8 @@ def list_sources(names: Sequence[str], left_out: LeftOut | None = None) -> list[
         raise CorpusError("standard input can be read only once; give '-' once")
     passed_over = LeftOut() if left_out is None else left_out
     found = [source for name in names for source in _sources_of(name, passed_over)]
+    if names and not found:
+        raise _no_text(names[0], passed_over)
     if not found:
         raise CorpusError("no corpus given; name a file, a folder, a URL or '-'")
     return found
@@ -95,22 +98,49 @@ def _sources_of(name: str, left_out: LeftOut) -> list[Source]:
 
 
 def _matching(pattern: str, left_out: LeftOut) -> list[Source]:
-    matches = sorted(glob.glob(_with_literal_folders(pattern), recursive=True))  # noqa: PTH207 - pathlib matches hidden files too
+    """What a pattern matches, each file once: ** matches folders, and the files in them too."""
+    base, rest = _literal_folder(pattern)
+    matches = sorted(glob.glob(os.path.join(glob.escape(base), rest), recursive=True))  # noqa: PTH118, PTH207 - pathlib matches hidden files too
     if not matches:
         raise CorpusError(f"no file matches {pattern}; check the pattern")
-    return [source for match in matches for source in _local(match, left_out)]
+    folders = {match for match in matches if S_ISDIR(_mode(match) or 0)}
+    files = [match for match in matches if match not in folders]
+    begun = {folder for file in files for folder in Path(file).parents}  # their files are matched one by one
+    outside = set(_outside_runs(files, base, left_out))
+    found: dict[str, Source] = {}
+    for match in matches:
+        if match in outside:
+            sources = _local(match, left_out)
+        else:
+            sources = _texts_in(match, left_out) if match in folders and Path(match) not in begun else []
+        found.update((os.path.normpath(source.name), source) for source in sources)
+    return list(found.values())
 
 
-def _with_literal_folders(pattern: str) -> str:
-    """The pattern, but for the folders at its beginning that are called so: `[2020]/*.txt` is in `[2020]`."""
-    head, tail = os.path.split(pattern)
-    tails = [tail]
+def _literal_folder(pattern: str) -> tuple[str, str]:
+    """The folder at a pattern's beginning that is called so, and the rest: `[2020]/*.txt` is in `[2020]`."""
+    head, rest = os.path.split(pattern)
     while head and not os.path.isdir(head):  # noqa: PTH112 - a pattern is no path
         parent, tail = os.path.split(head)
         if parent == head:
-            return pattern
-        head, tails = parent, [tail, *tails]
-    return os.path.join(glob.escape(head), *tails)  # noqa: PTH118
+            return "", pattern
+        head, rest = parent, os.path.join(tail, rest)  # noqa: PTH118
+    return head, rest
+
+
+def _outside_runs(files: Sequence[str], base: str, left_out: LeftOut) -> Iterator[str]:
+    """The files that lie in no run below `base`."""
+    runs: dict[Path, bool] = {}
+    for file in files:
+        above = [
+            folder for folder in Path(file).parents if folder.is_relative_to(base) and folder != Path(base)
+        ]
+        for folder in above:
+            if folder not in runs:
+                runs[folder] = _is_run(folder)
+        if not any(runs[folder] for folder in above):
+            yield file
+    left_out.update(RUN for is_run in runs.values() if is_run)
 
 
 def _local(name: str, left_out: LeftOut) -> list[Source]:
@@ -125,17 +155,26 @@ def _local(name: str, left_out: LeftOut) -> list[Source]:
 
 
 def _in_folder(folder: str, left_out: LeftOut) -> list[Source]:
+    """The texts in a folder; one that holds runs alone, as `*` may name it, holds none."""
     here = LeftOut()
-    root = os.path.realpath(folder)
-    paths = sorted(_visible_files(folder, here))
-    sources = [Source(str(path), is_found=True) for path in paths if _is_corpus(path, root, here)]
+    sources = _texts_in(folder, here)
+    if not sources and not here[RUN]:
+        raise _no_text(folder, here)
     left_out.update(here)
-    if not sources:
-        besides = f" (left out: {describe(here)})" if here else ""
-        raise CorpusError(
-            f"no text files in {folder}{besides}; compressed ones have to be named, or matched by a glob"
-        )
     return sources
+
+
+def _texts_in(folder: str, left_out: LeftOut) -> list[Source]:
+    root = os.path.realpath(folder)
+    paths = sorted(_visible_files(folder, left_out))
+    return [Source(str(path), is_found=True) for path in paths if _is_corpus(path, root, left_out)]
+
+
+def _no_text(name: str, left_out: LeftOut) -> CorpusError:
+    besides = f" (left out: {describe(left_out)})" if left_out else ""
+    return CorpusError(
+        f"no text files in {name}{besides}; compressed ones have to be named, or matched by a glob"
+    )
 
 
 def describe(left_out: LeftOut) -> str:
@@ -146,7 +185,7 @@ def describe(left_out: LeftOut) -> str:
 def _visible_files(folder: str, left_out: LeftOut) -> Iterator[Path]:
     for root, folders, files in os.walk(folder, onerror=_refuse):
         if _METRICS in files and _is_run(Path(root)):
-            left_out["a run of charnn"] += 1
+            left_out[RUN] += 1
             folders.clear()
             continue
         left_out["hidden"] += sum(name.startswith(".") for name in (*folders, *files))

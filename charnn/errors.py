@@ -22,7 +22,11 @@ class CorpusError(InputError):
 
 
 class UnknownCharacterError(InputError):
-    """A character that the model never saw, named with its code point and place."""
+    """A character that the model never saw, named with its code point and place; of pairs it is a symbol."""
+
+    def __init__(self, message: str, character: str) -> None:
+        super().__init__(message)
+        self.character = character
 
 
 class DivergedError(CharnnError):

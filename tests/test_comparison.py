@@ -2,14 +2,18 @@
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cli import in_process, in_terminal
 from helpers import loaded, random_model, scorer_of, written
 
 from charnn.config import ModelConfig
+from charnn.data.vocab import Vocabulary
 from charnn.errors import UnknownCharacterError
 from charnn.inference.comparison import Comparison
+from charnn.inference.model import Model
 from charnn.inference.scores import Total
 
 MANY, FEW = "\n abcdef", "\n abc"
@@ -46,6 +50,29 @@ def test_the_model_that_knows_fewer_does_not_win_for_it():
     one, other = loaded(stored(MANY, 1)), loaded(stored(MANY, 1))
     [result] = Comparison((one, other), unknown="skip").texts(["a dead cab€"])
     assert result.log_likelihood_ratio == 0 and result.measures[0].unknown == 1
+
+
+def test_a_learnt_unknown_character_is_compared_with_its_like():
+    """The price of all rare characters isn't that of one: both price alike, or an error names the model."""
+    learnt = [Model.of(replace(stored(FEW + "?", seed), vocabulary=Vocabulary(FEW, True))) for seed in (1, 2)]
+    [result] = Comparison(tuple(learnt)).texts(["a dead"])
+    assert [measure.unknown for measure in result.measures] == [3, 3]
+    knows_more = replace(stored(MANY + "?", 3), vocabulary=Vocabulary(MANY, True))
+    [result] = Comparison((learnt[0], Model.of(knows_more))).texts(["a dead"])
+    assert [measure.unknown for measure in result.measures] == [3, 3]
+    many = replace(loaded(stored(MANY, 1)), path=Path("many"))
+    for order in ((replace(learnt[0], path=Path("few")), many), (many, replace(learnt[0], path=Path("few")))):
+        with pytest.raises(UnknownCharacterError, match=r"^few: U\+0064"):
+            list(Comparison(order).texts(["a dead"]))
+        with pytest.raises(UnknownCharacterError, match=r"^many: U\+00E9"):
+            list(Comparison(order).texts(["é"]))
+
+
+@pytest.mark.parametrize("options", [(), ("--whole",)])
+def test_an_error_in_the_context_names_the_model(paths, capsys, options):
+    named = ("-m", paths[0], "-m", paths[1], "--context", "ade", "-f", paths[0], *options)
+    with pytest.raises(UnknownCharacterError, match=f"^{paths[1]}: U.0064 .* character 2 of the context"):
+        in_process(capsys, "score", *named)
 
 
 def test_the_likeliest_belong_to_the_characters_that_count():

@@ -1,6 +1,6 @@
 """Texts as one or several models score them, side by side and in order."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat, tee
@@ -81,10 +81,10 @@ class Comparison:
         Errors number them from `first`, after what they are `called`.
         """
         columns = [
-            model.score_many(copy, **self._options, first=first, called=called)
+            self._scored(model, model.score_many, copy, first=first, called=called)
             for model, copy in self._shared(texts)
         ]
-        for number, scores in enumerate(self._side_by_side(columns), index):
+        for number, scores in enumerate(zip(*columns, strict=True), index):
             text = scores[0].text
             likeliest, end = self._likeliest(text), scores[0].end_log_prob
             yield ScoredText("text", number, text, scores, scores[0], likeliest, end)
@@ -94,10 +94,11 @@ class Comparison:
     ) -> Iterator[ScoredText]:
         """A file, given in pieces, as one text: a result for each stretch, then one for the whole."""
         columns = [
-            model.score_whole(copy, **self._options, called=called) for model, copy in self._shared(pieces)
+            self._scored(model, model.score_whole, copy, called=called)
+            for model, copy in self._shared(pieces)
         ]
         totals, end = [Total()] * len(self.models), None
-        for scores in self._side_by_side(columns):
+        for scores in zip(*columns, strict=True):
             totals = [total.extended(score) for total, score in zip(totals, scores, strict=True)]
             end = scores[0].end_log_prob  # the last stretch's
             yield ScoredText("stretch", index, name, scores, scores[0], end_log_prob=end)
@@ -105,8 +106,12 @@ class Comparison:
 
     @property
     def _options(self) -> dict[str, Any]:
-        """How each model scores: where unknown characters are no error, what one doesn't know counts for none."""
-        known = self._known if len(self.models) > 1 and self.unknown != "error" else None
+        """How each model scores: where unknown characters are no error for one, what it doesn't know counts for none.
+
+        For one that learnt an unknown character they never are.
+        """
+        is_error = self.unknown == "error" and not any(model.vocabulary.has_unknown for model in self.models)
+        known = self._known if len(self.models) > 1 and not is_error else None
         return {
             "context": self.context,
             "unknown": self.unknown,
@@ -124,11 +129,17 @@ class Comparison:
         """The texts for each model; they are read once and held only until all models had them."""
         return zip(self.models, tee(texts, len(self.models)), strict=True)
 
-    def _side_by_side(self, columns: Sequence[Iterator[Score]]) -> Iterator[tuple[Score, ...]]:
-        """The models' scores of each text. An error names the model where there are several."""
-        if len(columns) > 1:
-            columns = [_naming(model, scores) for model, scores in zip(self.models, columns, strict=True)]
-        return zip(*columns, strict=True)
+    def _scored(
+        self, model: Model, score: Callable[..., Iterator[Score]], texts: Iterable[str], **named: Any
+    ) -> Iterator[Score]:
+        """A model's scores. Where there are several, an error about a character says whose vocabulary lacks it."""
+        try:
+            yield from score(texts, **self._options, **named)
+        except UnknownCharacterError as error:
+            if len(self.models) == 1:
+                raise
+            lacking = (one for one in (model, *self.models) if error.character not in one.vocabulary)
+            raise UnknownCharacterError(f"{next(lacking).path}: {error}", error.character) from None
 
     def _likeliest(self, text: str) -> Sequence[Likeliest]:
         if not self.top:
@@ -136,11 +147,3 @@ class Comparison:
         options = {name: value for name, value in self._options.items() if name not in ("adapt", "end")}
         places = self.models[0].predictions(text, **options)
         return [place.top(self.top) for place in places]
-
-
-def _naming(model: Model, scores: Iterator[Score]) -> Iterator[Score]:
-    """The scores; an error about a character says whose vocabulary lacks it."""
-    try:
-        yield from scores
-    except UnknownCharacterError as error:
-        raise UnknownCharacterError(f"{model.path}: {error}") from None

@@ -101,7 +101,8 @@ def _unknown_character(character: str, place: Place, name: str) -> UnknownCharac
     where = name if place.line == 1 else f"{name}, line {place.line}"
     return UnknownCharacterError(
         f"U+{ord(character):04X} ({character!r}), character {place.column} of {where}, is not in the model's "
-        "vocabulary; take it out, or give --unknown skip or replace"
+        "vocabulary; take it out, or give --unknown skip or replace",
+        character,
     )
 
 

@@ -90,5 +90,6 @@ def _unknown_symbol(symbol: str, place: int, called: str) -> UnknownCharacterErr
     named = f"U+{ord(symbol):04X} ({symbol!r})" if len(symbol) == 1 else repr(symbol[:_SHOWN])
     return UnknownCharacterError(
         f"{named}, symbol {place} of {called}, is none that the model was trained on; take it out, or give --unknown "
-        "skip or replace"
+        "skip or replace",
+        symbol,
     )

@@ -142,6 +142,13 @@ def test_in_a_folder_the_first_8_kb_decide_and_later_nuls_are_counted(tmp_path: 
     assert text.endswith("\0") and tally.nuls == 3
 
 
+@pytest.mark.parametrize("text,encoding", [(RUSSIAN, "koi8-r"), (CHINESE, "gb18030"), (JAPANESE, "cp932")])
+def test_what_comes_late_decides_on_the_encoding(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "x").write_bytes(b"ASCII for a long time.\n" * 5000 + text.encode(encoding))
+    with pytest.raises(CorpusError, match=f"give --encoding {codecs.lookup(encoding).name}"):
+        read(tmp_path / "x", chunk_size=1 << 18)
+
+
 def test_archives_under_another_name_are_recognised(tmp_path: Path) -> None:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:

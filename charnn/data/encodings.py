@@ -67,9 +67,9 @@ def wide_encoding(data: bytes) -> str | None:
     return best if scores[best] >= _PLAIN_SHARE else None
 
 
-def advice(data: bytes) -> str:
-    """What bytes that aren't UTF-8, or hold a NUL, look like, and what to do then."""
-    data = data[:_SAMPLE]
+def advice(data: bytes, place: int = 0) -> str:
+    """What bytes that aren't UTF-8, or hold a NUL, look like, and what to do then; the first odd one is at `place`."""
+    odd, data = data[place : place + _SAMPLE], data[:_SAMPLE]
     if data[_TAR_PLACE:].startswith(_TAR_MAGIC):
         return "it looks like a tar archive: its name should end in .tar"
     if known := next((known for magic, known in _MAGIC.items() if data.startswith(magic)), None):
@@ -79,7 +79,7 @@ def advice(data: bytes) -> str:
         return f"it looks like {wide[:6].upper()}{mark}; give --encoding {wide}"
     if _is_binary(data):
         return "it looks like binary data; give a text"
-    likely = _likely_encoding(data)
+    likely = _likely_encoding(odd if place >= _SAMPLE // 2 else data)
     return f"it looks like {likely}; give --encoding {likely}, or --errors replace"
 
 

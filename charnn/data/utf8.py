@@ -18,11 +18,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class UndecodableError(CorpusError):
-    """Bytes that aren't text in their encoding; `data` are some, to advise on."""
+    """Bytes that aren't text in their encoding; `data` are some, to advise on, the first odd one at `place`."""
 
-    def __init__(self, message: str, data: bytes) -> None:
+    def __init__(self, message: str, data: bytes, place: int = 0) -> None:
         super().__init__(message)
-        self.data = data
+        self.data, self.place = data, place
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def advised() -> Iterator[None]:
     try:
         yield
     except UndecodableError as error:
-        raise CorpusError(f"{error}; {advice(error.data)}") from None
+        raise CorpusError(f"{error}; {advice(error.data, error.place)}") from None
 
 
 class Decoder:
@@ -100,7 +100,7 @@ class Decoder:
     def _complaint(self, data: bytes, start: int, offset: int) -> UndecodableError:
         """`data` begins at `offset` in the document."""
         what = f"{self._name} isn't {self._encoding.upper()}: byte 0x{data[start]:02X} at offset {offset + start}"
-        return UndecodableError(what, data)
+        return UndecodableError(what, data, start)
 
 
 def decoded(document: Document, errors: Errors, tally: Tally, encoding: str = UTF8) -> Iterator[str]:

@@ -50,6 +50,14 @@ def test_such_a_corpus_is_trained_on_and_resumed(tmp_path: Path) -> None:
     assert metrics(odd(tmp_path, b"run\xff"))[-1]["event"] == "finish"
 
 
+def test_such_a_model_is_started_from(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "t.txt").write_text("a line\n" * 30)
+    options = ("--steps", "2", "--threads", "1", "--out", tmp_path / "run", "--dry-run")
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    trained = piped("train", tmp_path / "t.txt", "--init-from", os.fsencode(model), *options, env=env)
+    assert trained.returncode == 0, trained.stderr
+
+
 def test_what_is_no_name_and_no_text_is_refused(tmp_path: Path, model: Path) -> None:
     refused = piped("score", "-m", model, b"\xff\xfe")
     assert refused.returncode == 2 and b"not valid text" in refused.stderr

@@ -50,7 +50,7 @@ class GroupedCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command. Raises InputError where a text isn't valid text; a file's name may be any bytes."""
         for parameter in self.get_params(ctx):
-            if parameter.make_metavar(ctx).strip("[].") not in NAMES_OF_FILES:
+            if parameter.make_metavar(ctx).strip("[].").partition("|")[0] not in NAMES_OF_FILES:
                 _refuse_undecodable(parameter.get_error_hint(ctx), ctx.params.get(parameter.name))
         return super().invoke(ctx)
 

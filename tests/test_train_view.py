@@ -2,6 +2,7 @@ import sys
 
 import pytest
 
+from charnn.cli.terminal import LONGEST_LINE
 from charnn.cli.train_view import Bar, Lines, Silent, ending, line_of, make_display
 from charnn.model.kinds import KINDS
 from charnn.training.events import (
@@ -64,6 +65,12 @@ def test_lines_say_what_happened_on_stderr(capsys: pytest.CaptureFixture[str]) -
         for event in EVENTS:
             display.show(event)
     assert capsys.readouterr() == ("", LINES)
+
+
+def test_no_line_of_the_plan_is_long(capsys: pytest.CaptureFixture[str]) -> None:
+    with Lines() as display:
+        display.show(RunSummary("a", [("documents", "x" * 2000), ("folder", "d/" * 2000)], "charnn sample"))
+    assert max(map(len, capsys.readouterr().err.splitlines())) <= LONGEST_LINE
 
 
 def test_lines_do_not_drown_in_steps(capsys: pytest.CaptureFixture[str]) -> None:

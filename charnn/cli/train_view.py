@@ -150,7 +150,7 @@ class Lines(Silent):
 
     def _table(self, event: RunSummary) -> None:
         for name, value in event.rows:
-            self._print(f"{name:>12}  {value}")
+            self._print(short_line(f"{name:>12}  {value}"))
 
     def _sample(self, event: Sampled) -> None:
         text = escape(event.text) if sys.stderr.isatty() else event.text

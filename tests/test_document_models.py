@@ -20,6 +20,7 @@ from charnn.model.kinds import weight_shapes
 from charnn.storage.model_documents import ModelDocuments, stored_hashes
 from charnn.storage.model_file import ModelFile, read_model, write_model
 from tests.cli import in_terminal, piped
+from tests.training_helpers import run
 
 KNOWN = ["ab", "ba", "a", "b"]
 
@@ -182,11 +183,21 @@ def test_a_sample_of_a_text_without_newlines_begins_as_that_text_does(tmp_path: 
     weights = {
         n: numbers.standard_normal(s).astype(np.float32) for n, s in weight_shapes(with_newline).items()
     }
-    about = [{"corpus": {"opening": "abbab"}}, {}]
-    texts = [
-        Model.of(ModelFile(with_newline, Vocabulary("\nab"), weights, one)).sample(seed=1) for one in about
-    ]
-    assert texts[0] == texts[1]
+    opened = Model.of(ModelFile(with_newline, Vocabulary("\nab"), weights, {"corpus": {"opening": "abbab"}}))
+    plain = Model.of(ModelFile(with_newline, Vocabulary("\nab"), weights, {}))
+    assert opened.sample(seed=1, length=30) == plain.sample("abbab", seed=1, length=30)
+
+
+@pytest.mark.parametrize("newline", ["", "\n"])
+def test_one_long_line_is_gone_on_from_as_it_begins(tmp_path: Path, newline: str) -> None:
+    """Its only newline, at its end, is where nothing trains: what comes after one was never learnt."""
+    text = "a long line of a text that has no other " * 100
+    (tmp_path / "one.txt").write_text(text + newline)
+    run(str(tmp_path / "one.txt"), tmp_path / "one", steps=1)
+    assert load(tmp_path / "one").provenance["corpus"]["opening"] == text[:64]
+    (tmp_path / "lines.txt").write_text(f"{text}\n" * 3)
+    run(str(tmp_path / "lines.txt"), tmp_path / "lines", steps=1)
+    assert "opening" not in load(tmp_path / "lines").provenance["corpus"]
 
 
 def test_a_corpus_is_inspected_with_its_ends() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from charnn.config import SampleConfig
 from charnn.data.vocab import Vocabulary
 from charnn.errors import InputError
-from charnn.inference.encoding import border, encode, known_form, state_after
+from charnn.inference.encoding import encode, known_form, state_after
 from charnn.inference.engine import Engine, Ids, State
 from charnn.inference.generate import Sample, Streams, samples_of, tokens_of
 from charnn.inference.generators import generators
@@ -46,10 +46,10 @@ def sample_config(options: Mapping[str, Any], vocabulary: Vocabulary, *, ends: b
 
 
 def opening(vocabulary: Vocabulary, provenance: Mapping[str, Any]) -> Ids:
-    """What a sample without a prompt goes on from: nothing, but of a text without newlines how that begins."""
+    """What a sample without a prompt goes on from: nothing, but of a text of hardly any newline how that begins."""
     corpus = provenance.get("corpus")
     text = corpus.get("opening") if isinstance(corpus, dict) else None
-    if len(border(vocabulary)) or not isinstance(text, str):
+    if not isinstance(text, str):
         return vocabulary.encode("")
     return encode(vocabulary, text[:MAX_OPENING], "skip", "the opening").ids
 

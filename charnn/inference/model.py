@@ -39,8 +39,8 @@ class Model:
     """A trained network with its vocabulary. Immutable: many threads may share one.
 
     Every prompt and every context follows one newline; where the vocabulary has none, the zero state. That of a model
-    of documents (`documents` isn't None) begins a document. A sample without a prompt of a model without newlines goes
-    on from the beginning of its training text.
+    of documents (`documents` isn't None) begins a document. Where the training text has hardly any newline, a sample
+    without a prompt goes on from the beginning of that text.
     A character the model never saw raises UnknownCharacterError, an option out of its range InputError.
     """
 

@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from charnn.config import DataConfig, SampleConfig, TrainConfig, TrainOptions, to_json
 from charnn.data.collection import DocumentView
 from charnn.data.corpus import Corpus
 from charnn.data.tokens import TokenView
+from charnn.data.vocab import Vocabulary
 from charnn.inference.model import Model
 from charnn.model.kinds import parameter_count
 from charnn.settings import settings_of
@@ -33,6 +35,8 @@ FEW = 3  # sources that are named
 LONGEST_NAME = 80  # characters
 Section = TypeVar("Section", TrainConfig, DataConfig)
 OPENING = 64  # characters
+LINES_SOUGHT = 1_000_000  # characters of a text, at its beginning
+LONGEST_LINE = 10_000  # characters, on the average, of a text that can begin after a newline
 LIVE_SAMPLE = SampleConfig(length=200, temperature=0.8)
 
 
@@ -112,9 +116,9 @@ class RunContext:
 
     @cached_property
     def _opening(self) -> dict[str, str]:
-        """How a text without newlines begins: what a sample of its model goes on from where there is no prompt."""
+        """How a text of hardly any newline begins: what a sample of its model goes on from where there is no prompt."""
         part, vocabulary = self.corpus.train, self.corpus.vocabulary
-        if not isinstance(part, TokenView) or "\n" in vocabulary:
+        if not isinstance(part, TokenView) or _has_lines(part, vocabulary):
             return {}
         return {"opening": vocabulary.decode(part.read(0, min(OPENING, len(part))))}
 
@@ -153,6 +157,13 @@ class RunContext:
                 "config": to_json(_with_few_sources(without_paths(self.config))),
             },
         }
+
+
+def _has_lines(part: TokenView, vocabulary: Vocabulary) -> bool:
+    """Whether a text's beginning has newlines enough to learn from what comes after one."""
+    beginning = part.read(0, LINES_SOUGHT)
+    newlines = int(np.count_nonzero(beginning == vocabulary.encode("\n")[0]))
+    return newlines * LONGEST_LINE >= len(beginning)
 
 
 def few_names(sources: Sequence[str]) -> str:

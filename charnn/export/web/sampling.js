@@ -39,7 +39,7 @@ class LanguageModel {
   constructor(network, vocabulary, opening) {
     this.network = network;
     this.vocabulary = vocabulary;
-    this.opening = vocabulary.border.length ? [] : vocabulary.read(opening).ids;
+    this.opening = vocabulary.read(opening).ids;
     this.banned = vocabulary.unknownId >= 0 ? [vocabulary.unknownId] : [];
   }
 

@@ -6,6 +6,7 @@ import io
 import lzma
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,14 @@ def test_what_comes_late_decides_on_the_encoding(tmp_path: Path, text: str, enco
     (tmp_path / "x").write_bytes(b"ASCII for a long time.\n" * 5000 + text.encode(encoding))
     with pytest.raises(CorpusError, match=f"give --encoding {codecs.lookup(encoding).name}"):
         read(tmp_path / "x", chunk_size=1 << 18)
+
+
+def test_an_archive_without_text_says_what_it_holds(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a.txt", FRENCH.encode("utf-16"))
+        archive.writestr("b.png", b"\x89PNG\0")
+    with pytest.raises(CorpusError, match=r"no text files in .*x.zip \(left out: 1 in utf-16, .*1 binary\)"):
+        read(tmp_path / "x.zip")
 
 
 def test_archives_under_another_name_are_recognised(tmp_path: Path) -> None:

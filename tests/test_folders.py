@@ -54,6 +54,19 @@ def test_what_a_folder_holds_besides_text_is_counted_by_the_reason(tmp_path: Pat
     }
 
 
+def test_a_wide_text_in_a_folder_is_told_from_what_is_binary(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt")
+    write(tmp_path / "b.txt", "a wide text".encode("utf-16"))
+    write(tmp_path / "c.txt", "a wide text".encode("utf-16-be"))
+    write(tmp_path / "d", bytes(range(256)))
+    names, left_out = listed(tmp_path)
+    assert names == ["a.txt"] and left_out == {
+        "in utf-16, to be named, with --encoding utf-16": 1,
+        "in utf-16-be, to be named, with --encoding utf-16-be": 1,
+        "binary": 1,
+    }
+
+
 def test_a_linked_folder_that_is_named_is_read(tmp_path: Path) -> None:
     write(tmp_path / "real/a.txt")
     (tmp_path / "real/b.txt").symlink_to("a.txt")

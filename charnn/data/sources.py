@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, NoReturn
 
 from charnn.data.addresses import scheme_of, without_secrets
 from charnn.data.decompression import compression_of
+from charnn.data.encodings import wide_encoding
 from charnn.errors import CharnnError, CorpusError
 
 BINARY_PROBE = 8192  # bytes; a file in a folder or an archive is text when its first 8 KB hold no NUL
@@ -226,15 +227,19 @@ def _reason_against(path: Path, root: str) -> str:
         return "a link out of the folder"
     if compression_of(path.name) != ("", ""):
         return "compressed"
-    return "" if _is_text(path) else "binary"
-
-
-def _is_text(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return b"\0" not in file.read(BINARY_PROBE)
+            return reason_against_content(file.read(BINARY_PROBE))
     except OSError as error:
         _refuse(error)
+
+
+def reason_against_content(beginning: bytes) -> str:
+    """Why a file that isn't named, with this beginning, is left out; "" where it is text."""
+    if b"\0" not in beginning:
+        return ""
+    wide = wide_encoding(beginning)
+    return f"in {wide}, to be named, with --encoding {wide}" if wide else "binary"
 
 
 def _mode(name: str) -> int | None:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from charnn.data.addresses import complaint
 from charnn.data.archives import members
 from charnn.data.decompression import DecompressionBombError, ExpansionLimit, compression_of, decompressed
-from charnn.data.sources import BINARY_PROBE, Source
+from charnn.data.sources import BINARY_PROBE, LeftOut, Source, describe, reason_against_content
 from charnn.data.standard_input import standard_input
 from charnn.errors import CharnnError, CorpusError
 
@@ -73,10 +73,17 @@ def documents(source: Source, tally: Tally, chunk_size: int) -> Iterator[Documen
 def _members(source: Source, archive: str, file: BinaryIO, chunk_size: int) -> Iterator[Document]:
     size = file.seek(0, io.SEEK_END)
     limit = ExpansionLimit(lambda: size) if archive == ".zip" else None
+    left_out, is_read = LeftOut(), False
     for name, member in members(archive, file):
-        if b"\0" not in member.read(BINARY_PROBE):
-            member.seek(0)
-            yield Document(f"{source.shown}/{name}", _chunks(source, member, chunk_size, limit), True)
+        if reason := reason_against_content(member.read(BINARY_PROBE)):
+            left_out[reason] += 1
+            continue
+        member.seek(0)
+        is_read = True
+        yield Document(f"{source.shown}/{name}", _chunks(source, member, chunk_size, limit), True)
+    if not is_read:
+        besides = f" (left out: {describe(left_out)})" if left_out else ""
+        raise CorpusError(f"no text files in {source.shown}{besides}; unpack it and name its texts")
 
 
 @contextmanager

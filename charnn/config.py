@@ -461,6 +461,13 @@ class OptimConfig:
         within=SHARE,
         shown=CHOSEN,
     )
+    recombination: float = setting(
+        0.0,
+        "Of pairs: share of a batch that begins as another pair does, where source and target begin alike.",
+        OPTIMISATION,
+        within=SHARE,
+        shown=CHOSEN,
+    )
     sync_every: int = setting(
         1,
         "Steps that each process takes by itself between exchanges, for slow networks.",

@@ -87,6 +87,16 @@ def test_options_change_the_network(pairs, tmp_path):
     assert (config.copy_gate, config.ngrams, config.encoder_hidden) == ("off", 2, 8)
 
 
+def test_recombination_changes_what_is_trained_on(pairs, tmp_path):
+    for share in (0.0, 0.9):
+        run(pairs, tmp_path / f"run{share}", steps=20, recombination=share)
+    first, second = (
+        [line["nats_per_char"] for line in metrics(tmp_path / f"run{share}") if line["event"] == "train"]
+        for share in (0.0, 0.9)
+    )
+    assert first != second
+
+
 def test_label_smoothing_changes_what_is_learnt_and_not_what_is_reported(pairs, tmp_path):
     for share in (0.0, 0.3):
         run(pairs, tmp_path / f"run{share}", steps=20, label_smoothing=share)
@@ -119,9 +129,13 @@ def test_what_is_not_for_pairs_is_refused(options, message, pairs, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("option", ["reverse", "source_separator", "attention", "label_smoothing"])
+@pytest.mark.parametrize(
+    "option", ["reverse", "source_separator", "attention", "label_smoothing", "recombination"]
+)
 def test_what_is_for_pairs_needs_them(option, tmp_path):
-    value = {"reverse": True, "attention": "none", "label_smoothing": 0.1}.get(option, " ")
+    value = {"reverse": True, "attention": "none", "label_smoothing": 0.1, "recombination": 0.5}.get(
+        option, " "
+    )
     with pytest.raises(InputError, match=r"is for pairs of texts; add --pairs FILE"):
         run_text("corpus.txt", tmp_path / "run", **{option: value})
 

@@ -14,6 +14,7 @@ _OF_PAIRS = (
     "attention",
     "copy_gate",
     "label_smoothing",
+    "recombination",
 )
 _OF_TEXT = ("documents", "column", "unique", "separator", "max_vocab", "bidirectional", "seq_length")
 

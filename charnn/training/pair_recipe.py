@@ -35,6 +35,7 @@ def choose_for_pairs(options: TrainOptions, data: DataConfig, inputs: PairInputs
         batch_size=_between(inputs.pairs, 8, 64),
         lr=3e-3 if inputs.pairs < LARGE else 4e-3,
         label_smoothing=0.1 if inputs.pairs < LARGE else 0.05,
+        recombination=_recombination_for(inputs.pairs) if model.copy_gate == "on" else 0.0,
         weight_decay=0.01,
         warmup=100,
         beta1=0.9,
@@ -81,6 +82,11 @@ def _between(pairs: int, of_thousand: int, of_hundred_thousand: int) -> int:
 def _dropout_for(pairs: int) -> float:
     """Few pairs are learnt by heart; a hundred thousand hardly."""
     return round(0.25 - 0.15 * _growth(pairs), 2)
+
+
+def _recombination_for(pairs: int) -> float:
+    """More than half of a batch for few pairs, whose stems are learnt by heart; none of a hundred thousand."""
+    return round(0.6 * (1 - _growth(pairs)), 2)
 
 
 def _growth(pairs: int) -> float:

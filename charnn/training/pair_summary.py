@@ -29,7 +29,11 @@ def summarise_pairs(config: TrainConfig, corpus: Corpus, folder: Path) -> list[t
             "optimiser",
             f"AdamW, learning rate {optim.lr:g}, clip {optim.clip:g}, weight decay {optim.weight_decay:g}",
         ),
-        ("regularised", f"dropout {config.model.dropout:g}, label smoothing {optim.label_smoothing:g}"),
+        (
+            "regularised",
+            f"dropout {config.model.dropout:g}, label smoothing {optim.label_smoothing:g}, "
+            f"{optim.recombination:.0%} of a batch recombined",
+        ),
         ("device", f"{config.device}, {config.precision}, {config.threads} threads, seed {config.seed}"),
         ("budget", describe_budget(config.budget)),
         ("folder", str(folder)),

@@ -15,6 +15,7 @@ from charnn.data.corpus import Corpus
 from charnn.data.pair_batches import PairBatches
 from charnn.data.pair_view import PairBatch, PairView
 from charnn.data.parts import WHOLE, Part, Rows
+from charnn.data.recombination import Recombination
 from charnn.data.symbols import copied_ids
 from charnn.data.vocab import IGNORED
 from charnn.errors import InputError
@@ -63,8 +64,15 @@ class PairTask(Task[PairTensors]):
         self._config, self._val = config.model, corpus.val
         self._smoothing = config.optim.label_smoothing
         self._vocabulary = corpus.vocabulary
-        self._copies = torch.from_numpy(copied_ids(corpus.vocabulary, corpus.pairs))
+        copies = copied_ids(corpus.vocabulary, corpus.pairs)
+        self._copies = torch.from_numpy(copies)
         self._batches = PairBatches(corpus.train, config.optim.batch_size, config.seed)
+        share = config.optim.recombination
+        self._recombination = (
+            Recombination(corpus.train, copies, len(corpus.pairs.source), share, config.seed)
+            if share
+            else None
+        )
         self.batches_per_epoch = self._batches.batches_per_epoch
         self.symbols_per_batch = len(corpus.train) / self.batches_per_epoch
         self.val_symbols = 0 if corpus.val is None else len(corpus.val)
@@ -84,6 +92,8 @@ class PairTask(Task[PairTensors]):
 
     def batch(self, step: int, device: torch.device) -> PairTensors:
         batch = self._batches.batch(step)
+        if self._recombination is not None:
+            batch = self._recombination.batch(batch, step)
         symbols = int(np.count_nonzero(batch.target != IGNORED))
         rows = self.part.rows(len(batch.lengths))
         own = PairBatch(

@@ -33,6 +33,12 @@ def test_symbols_that_both_sides_share_are_copied():
     assert chosen(1000, 0.9, attention="none").model.copy_gate == "off"
 
 
+def test_the_fewer_pairs_the_more_are_recombined_where_symbols_are_copied():
+    shares = [chosen(pairs, 0.9).optim.recombination for pairs in (1_000, 10_000, 100_000)]
+    assert shares == sorted(shares, reverse=True) and shares[0] > 0.5 and shares[-1] == 0
+    assert chosen(1_000, 0.2).optim.recombination == 0
+
+
 @pytest.mark.parametrize("plain", [{"cell": "gru"}, {"embedding": 9}, {"attention": "none"}])
 def test_what_is_named_is_taken_as_it_is(plain):
     assert chosen(100_000, **plain).model.ngrams == 0

@@ -1,5 +1,7 @@
 """What in the options of a run can't have been meant is said; what can is not."""
 
+from pathlib import Path
+
 import pytest
 from training_helpers import TINY, write_corpus
 
@@ -52,3 +54,15 @@ def test_a_run_says_it(corpus, tmp_path, monkeypatch):
     events = []
     charnn.train(corpus, val=corpus, out=tmp_path / "run", steps=1, on_event=events.append, **TINY)
     assert any(isinstance(event, Notice) and "is trained on too" in event.text for event in events)
+
+
+def test_a_copy_of_the_corpus_as_validation_is_said(corpus, other, tmp_path):
+    copy = tmp_path / "copy.txt"
+    copy.write_bytes(Path(corpus).read_bytes())
+    for val, is_said in ((copy, True), (other, False)):
+        events = []
+        charnn.train(
+            corpus, val=val, out=tmp_path / f"run {is_said}", steps=1, on_event=events.append, **TINY
+        )
+        notices = [event.text for event in events if isinstance(event, Notice)]
+        assert any("holds the text that is trained on" in notice for notice in notices) is is_said

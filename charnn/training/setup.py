@@ -4,7 +4,8 @@ import time
 from dataclasses import replace
 
 from charnn.config import DataConfig, TrainConfig
-from charnn.data.corpus import open_corpus
+from charnn.data.cache import text_hashes
+from charnn.data.corpus import Corpus, open_corpus
 from charnn.errors import ModelFileError
 from charnn.settings import configured
 from charnn.storage.checkpoint_values import CheckpointValues
@@ -33,7 +34,9 @@ def new_context(request: TrainRequest, folder: RunFolder) -> RunContext:
     data = replace(data, documents=corpus.documents.kind)
     config, notices = new_config(options, data, corpus, request.group)
     config = replace(config, data=without_secrets_in(config.data))
-    return _new_context(request, folder, config, opened, [*start.notices, *notices])
+    return _new_context(
+        request, folder, config, opened, [*start.notices, *_validation(config, corpus), *notices]
+    )
 
 
 def resumed_context(request: TrainRequest, folder: RunFolder, checkpoint: Checkpoint | None) -> RunContext:
@@ -106,6 +109,14 @@ def _new_context(
     return RunContext(
         config, opened.corpus, folder, clock, deadline, request, notices + late, weights, request.group
     )
+
+
+def _validation(config: TrainConfig, corpus: Corpus) -> list[str]:
+    """What is to be said of a --val that holds the corpus's own text under another name."""
+    hashes = text_hashes(corpus.sha256)
+    if len(set(hashes)) == len(hashes) or config.data.val in config.data.sources:
+        return []
+    return [f"--val {config.data.val} holds the text that is trained on: its loss says nothing of new text"]
 
 
 def _stored_threads(config: TrainConfig, request: TrainRequest) -> int | None:

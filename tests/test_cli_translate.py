@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pexpect
 import pytest
@@ -14,6 +15,7 @@ from helpers import written as written_model
 from pair_helpers import pair_config, random_pair_model, write_reversals
 
 import charnn
+from charnn.cli.translate_view import TranslationOutput, show
 from charnn.config import ModelConfig
 from charnn.data.symbols import PairVocabulary, Separators
 from charnn.storage.model_file import write_model
@@ -343,3 +345,9 @@ def test_attention_on_an_unknown_symbol_is_shown_on_request(model):
     assert refused.returncode == 2 and b"give --unknown skip or replace" in refused.stderr
     (line,) = lines(piped("inspect", "attention", model, "abz", "--unknown", "replace", "--json"))
     assert json.loads(line)["source_symbols"] == [*"abz"]
+
+
+def test_targets_behind_their_log_probabilities_are_fields(capsys):
+    candidates = [SimpleNamespace(log_prob=-1.0, target="a\tb\\n\n\u2028\x85")]
+    show(0, SimpleNamespace(candidates=candidates), TranslationOutput(False, None, None, count=2))
+    assert capsys.readouterr().out == "-1.0000\ta\\tb\\\\n\\n\\u2028\\x85\n"

@@ -99,7 +99,7 @@ def translate(
     """Translate each text by a model of train --pairs: the likeliest target of each, one a line.
 
     Lines of a file or of standard input are answered as they come. With -n each target has its log-probability and a
-    tab before it, and an empty line stands between sources.
+    tab before it, escaped as score escapes texts, and an empty line stands between sources.
     """
     from charnn.cli.translate_view import TranslationOutput, show, show_alignment
 

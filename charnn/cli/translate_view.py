@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from charnn.cli.attention_view import heat_map, write_heat_map
+from charnn.cli.fields import escape_field
 from charnn.cli.picture import Output
 from charnn.cli.terminal import escape_line, json_line
 from charnn.config import Unknown
@@ -28,7 +29,7 @@ def show(index: int, found: Translation, output: TranslationOutput) -> None:
         if index:
             print()
         for candidate in found.candidates:
-            print(f"{candidate.log_prob:.4f}\t{_line(candidate.target)}")
+            print(f"{candidate.log_prob:.4f}\t{_field(candidate.target)}")
     sys.stdout.flush()
 
 
@@ -82,6 +83,11 @@ def attention_of(aligned: Alignment) -> dict[str, Any]:
         "target_symbols": aligned.target,
         "attention": [[round(float(weight), 6) for weight in row] for row in aligned.weights],
     }
+
+
+def _field(target: str) -> str:
+    """A target behind its log-probability: off a terminal as every field of tab-separated rows."""
+    return escape_line(target) if sys.stdout.isatty() else escape_field(target)
 
 
 def _line(target: str) -> str:

@@ -78,7 +78,7 @@ class BeamSearch {
   constructor({ transducer, vocabulary, unknownSourceId }, { ids }, memory, beam, wanted) {
     Object.assign(this, { transducer, vocabulary, memory, beam, wanted });
     this.longest = 5 * ids.length + 50;
-    this.banned = ids.includes(unknownSourceId) ? [] : [vocabulary.unknownId]; // nothing to copy
+    this.banned = memory && ids.includes(unknownSourceId) ? [] : [vocabulary.unknownId]; // nothing to copy
     this.found = [];
   }
 

@@ -14,7 +14,7 @@ from cli import environment, piped
 from helpers import random_model, written
 
 from charnn.bundled import bundled_model
-from charnn.config import DataConfig, ModelConfig, OptimConfig
+from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainConfig
 from charnn.data.batches import BatchStream
 from charnn.data.tokens import TokenView
 from charnn.data.vocab import Vocabulary
@@ -25,7 +25,7 @@ from charnn.storage.checkpoint_values import CheckpointValues
 from charnn.storage.model_file import MAX_HEADER
 from charnn.storage.model_tensors import QUANTIZED_FROM
 from charnn.storage.train_state import Plan, TrainState
-from charnn.training import recipe
+from charnn.training import pair_recipe, recipe
 from charnn.training.events import Evaluated, Finished, Planned, Resumed, Saved, Started, Stepped
 from docs import generate
 
@@ -92,6 +92,27 @@ def test_the_page_on_the_recipe_has_the_figures_that_are_chosen() -> None:
 def chosen(vocab_size: int, **options: int) -> ModelConfig:
     inputs = recipe.RecipeInputs(1_000_000, vocab_size, gflops=100.0)
     return recipe.choose({"minutes": 1, **options}, DataConfig(), inputs).model
+
+
+def test_the_page_on_the_recipe_has_the_figures_that_are_chosen_for_pairs() -> None:
+    text = page("recipe.md")
+    few, many, most = (chosen_for_pairs(pairs) for pairs in (1_000, pair_recipe.LARGE, 100_000))
+    assert f"| {few.model.dropout} for a thousand pairs, to {most.model.dropout} for" in text
+    assert f"| {few.optim.batch_size} pairs of a thousand, to {most.optim.batch_size} of" in text
+    assert f"| {few.optim.lr}, from {pair_recipe.LARGE:,} pairs on {many.optim.lr} |" in text
+    assert (
+        f"| {few.optim.label_smoothing}, from {pair_recipe.LARGE:,} pairs on {many.optim.label_smoothing} |"
+        in text
+    )
+    assert f"| {many.model.ngram_dropout} where there are n-grams" in text
+    assert f"the 2- to {many.model.ngrams}-grams" in text
+    optim = few.optim
+    assert f"| {optim.weight_decay}; {optim.warmup} steps; {optim.beta1}, {optim.beta2} |" in text
+
+
+def chosen_for_pairs(pairs: int) -> TrainConfig:
+    inputs = pair_recipe.PairInputs(pairs, 9 * pairs, source_size=30, vocab_size=40, copied_share=0.0)
+    return pair_recipe.choose_for_pairs({"minutes": 1}, DataConfig(layout="pairs"), inputs)
 
 
 def test_the_page_on_the_recipe_names_sections_of_the_log() -> None:

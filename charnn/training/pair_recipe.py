@@ -1,4 +1,4 @@
-"""The recipe for pairs: sizes, rates and regularisation from their number; docs/pairs.md has the measurements."""
+"""The recipe for pairs: sizes, rates and regularisation from their number; docs/recipe.md has the reasons."""
 
 from dataclasses import dataclass, replace
 from math import log10
@@ -7,8 +7,8 @@ from charnn.config import DataConfig, ModelConfig, OptimConfig, TrainConfig, Tra
 from charnn.settings import configured
 from charnn.training.recipe import NGRAMS, choose_budget, rows_for
 
-COPIED_SHARE = 0.5  # of the targets' symbols that sources have too: from it on they may be copied
-LARGE = 30_000  # pairs: from them on hashed n-grams of the source help
+COPIED_SHARE = 0.5  # of the targets' symbols that sources have too: above it they are copied
+LARGE = 30_000  # pairs: from them on hashed n-grams of the source and a higher rate help, and less smoothing will do
 NGRAM_DROPOUT = 0.4
 
 
@@ -20,9 +20,7 @@ class PairInputs:
     source_symbols: int  # in them, features included
     source_size: int
     vocab_size: int
-    copied_share: (
-        float  # of the targets' symbols, which sources have too; 0 where the two are of different kinds
-    )
+    copied_share: float  # of the targets' symbols, which sources have too; 0 where their separators differ
     device: str = "cpu"
 
 

@@ -336,12 +336,6 @@ def load_translator(path: str | Path) -> Translator:
     return Translator.of(stored, file)
 
 
-def load_ensemble(paths: Sequence[str | Path]) -> Translator:
-    """The encoder–decoders of one path or several, as one."""
-    first, *others = map(load_translator, paths)
-    return first.joined(others) if others else first
-
-
 def _rebuilt(
     config: ModelConfig,
     vocabulary: Vocabulary,

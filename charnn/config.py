@@ -453,6 +453,7 @@ class OptimConfig:
         "AdamW's weight decay, of matrices only.",
         OPTIMISATION,
         within=Range(0, below=1_000_000),
+        shown="{}; 0.01 of pairs",
     )
     label_smoothing: float = setting(
         0.0,

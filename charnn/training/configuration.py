@@ -37,10 +37,11 @@ def new_config(
         options = {**options, "threads": threads}
     notices: list[str] = []
     gflops = None
-    if choose_budget(options).is_timed:
+    if (minutes := choose_budget(options).minutes) is not None:
         guess = _by_recipe(options, data, corpus, device, USUAL_GFLOPS)
-        options, gain, notices = _measured(options, device, _workload(guess, corpus))
-        gflops = group.part.size * gain * devices.machine_gflops(device)
+        options, gain, notices = _measured(options, device, minutes, _workload(guess, corpus))
+        if not isinstance(corpus.train, PairView):  # for which nothing depends on it
+            gflops = group.part.size * gain * devices.machine_gflops(device)
     config = on_this_machine(_by_recipe(options, data, corpus, device, gflops))
     if reason := inconsistency(config.model):
         raise InputError(f"these options contradict each other: {reason}")
@@ -94,15 +95,14 @@ def _workload(config: TrainConfig, corpus: Corpus) -> Workload:
 
 
 def _measured(
-    options: TrainOptions, device: torch.device, workload: Workload
+    options: TrainOptions, device: torch.device, minutes: float, workload: Workload
 ) -> tuple[TrainOptions, float, list[str]]:
     """The options with the threads and the precision that are fastest now, how much the precision gains, and a notice.
 
-    Only a timed run on a CPU asks: what any other computes depends on the text and the options alone.
+    For a timed run on a CPU: what any other computes depends on the text and the options alone.
     """
-    minutes = choose_budget(options).minutes
     open_settings = "threads" not in options or options.get("precision", "auto") == "auto"
-    if device.type != "cpu" or minutes is None or not open_settings:
+    if device.type != "cpu" or not open_settings:
         return options, 1.0, []
     precision = options.get("precision", "auto")
     seconds = min(MEASURING_SHARE * 60 * minutes, MEASURING_SECONDS)

@@ -18,6 +18,7 @@ from charnn.errors import CharnnError, CorpusError
 BINARY_PROBE = 8192  # bytes; a file in a folder or an archive is text when its first 8 KB hold no NUL
 
 _GLOB_MARKS = frozenset("*?[")
+_NAME_COMPRESSED = "compressed ones have to be named, or matched by a glob"
 RUN = "a run of charnn"  # the reason why a folder is left out
 _METRICS = "metrics.jsonl"  # of a run: see charnn.storage.run_folder
 _METRICS_START = 4096  # bytes, which its first event begins in
@@ -67,7 +68,7 @@ def list_sources(names: Sequence[str], left_out: LeftOut | None = None) -> list[
     passed_over = LeftOut() if left_out is None else left_out
     found = [source for name in names for source in _sources_of(name, passed_over)]
     if names and not found:
-        raise _no_text(names[0], passed_over)
+        raise no_text_in(names[0], passed_over)
     if not found:
         raise CorpusError("no corpus given; name a file, a folder, a URL or '-'")
     return found
@@ -160,7 +161,7 @@ def _in_folder(folder: str, left_out: LeftOut) -> list[Source]:
     here = LeftOut()
     sources = _texts_in(folder, here)
     if not sources and not here[RUN]:
-        raise _no_text(folder, here)
+        raise no_text_in(folder, here)
     left_out.update(here)
     return sources
 
@@ -171,11 +172,10 @@ def _texts_in(folder: str, left_out: LeftOut) -> list[Source]:
     return [Source(str(path), is_found=True) for path in paths if _is_corpus(path, root, left_out)]
 
 
-def _no_text(name: str, left_out: LeftOut) -> CorpusError:
+def no_text_in(name: str, left_out: LeftOut, remedy: str = _NAME_COMPRESSED) -> CorpusError:
+    """The error for a folder or an archive without a text, with what it holds besides."""
     besides = f" (left out: {describe(left_out)})" if left_out else ""
-    return CorpusError(
-        f"no text files in {name}{besides}; compressed ones have to be named, or matched by a glob"
-    )
+    return CorpusError(f"no text files in {name}{besides}; {remedy}")
 
 
 def describe(left_out: LeftOut) -> str:

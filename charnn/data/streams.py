@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from charnn.data.addresses import complaint
 from charnn.data.archives import members
 from charnn.data.decompression import DecompressionBombError, ExpansionLimit, compression_of, decompressed
-from charnn.data.sources import BINARY_PROBE, LeftOut, Source, describe, reason_against_content
+from charnn.data.sources import BINARY_PROBE, LeftOut, Source, no_text_in, reason_against_content
 from charnn.data.standard_input import standard_input
 from charnn.errors import CharnnError, CorpusError
 
@@ -82,8 +82,7 @@ def _members(source: Source, archive: str, file: BinaryIO, chunk_size: int) -> I
         is_read = True
         yield Document(f"{source.shown}/{name}", _chunks(source, member, chunk_size, limit), True)
     if not is_read:
-        besides = f" (left out: {describe(left_out)})" if left_out else ""
-        raise CorpusError(f"no text files in {source.shown}{besides}; unpack it and name its texts")
+        raise no_text_in(source.shown, left_out, "unpack it and name its texts")
 
 
 @contextmanager

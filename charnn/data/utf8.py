@@ -120,10 +120,7 @@ def _decoded(decoder: Decoder, chunks: Iterable[bytes], tally: Tally) -> Iterato
 
 def unified_text(text: str, tally: Tally) -> str:
     """A whole text with LF at the end of each line; counts the others."""
-    if "\r" not in text:
-        return text
-    tally.newlines += text.count("\r")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(unified([text], tally)) if "\r" in text else text
 
 
 def unified(pieces: Iterable[str], tally: Tally) -> Iterator[str]:

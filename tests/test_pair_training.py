@@ -28,6 +28,10 @@ def run(path: Path | None, out: Path, **options: object):
     return run_text(None, out, **(given | options), **resume)
 
 
+def losses(out: Path) -> list[float]:
+    return [line["nats_per_char"] for line in metrics(out) if line["event"] == "train"]
+
+
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     return write_reversals(tmp_path / "reversals.tsv")
@@ -42,8 +46,8 @@ def test_a_run_learns_and_says_what_it_reads(pairs, tmp_path):
     events = run(pairs, tmp_path / "run", steps=150, lr=0.01)
     start = metrics(tmp_path / "run")[0]
     assert (start["documents"], start["documents_kind"]) == (60, "pairs")
-    losses = [line["nats_per_char"] for line in metrics(tmp_path / "run") if line["event"] == "train"]
-    assert losses[-1] < losses[0] / 1.5
+    trained = losses(tmp_path / "run")
+    assert trained[-1] < trained[0] / 1.5
     rows = dict(next(event.rows for event in events if hasattr(event, "rows")))
     assert "two-way LSTM 8 → attention, copying → LSTM 12" in rows["network"]
     assert "3 of sources, 3 of targets: a b c" in rows["symbols"]
@@ -90,20 +94,13 @@ def test_options_change_the_network(pairs, tmp_path):
 def test_recombination_changes_what_is_trained_on(pairs, tmp_path):
     for share in (0.0, 0.9):
         run(pairs, tmp_path / f"run{share}", steps=20, recombination=share)
-    first, second = (
-        [line["nats_per_char"] for line in metrics(tmp_path / f"run{share}") if line["event"] == "train"]
-        for share in (0.0, 0.9)
-    )
-    assert first != second
+    assert losses(tmp_path / "run0.0") != losses(tmp_path / "run0.9")
 
 
 def test_label_smoothing_changes_what_is_learnt_and_not_what_is_reported(pairs, tmp_path):
     for share in (0.0, 0.3):
         run(pairs, tmp_path / f"run{share}", steps=20, label_smoothing=share)
-    first, second = (
-        [line["nats_per_char"] for line in metrics(tmp_path / f"run{share}") if line["event"] == "train"]
-        for share in (0.0, 0.3)
-    )
+    first, second = losses(tmp_path / "run0.0"), losses(tmp_path / "run0.3")
     assert first[0] == second[0]  # before anything was learnt
     assert first[-1] != second[-1]
 

@@ -90,10 +90,6 @@ class Budget:
     )
 
     @property
-    def is_timed(self) -> bool:
-        return self.minutes is not None
-
-    @property
     def is_bounded(self) -> bool:
         """Whether it ends by itself, however the validation loss falls."""
         return not (self.minutes is None and self.steps is None and self.epochs is None)
